@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { sh } from '../../base/quote.ts';
+import type { FileAction } from '../step.ts';
+import type { Kind } from './action.ts';
+
+export function sha256(bytes: string | Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Never half a file: written beside the target with its final mode and owner, flushed, renamed over it. */
+export const file: Kind<FileAction> = {
+  reason({ path, mode, owner, content, once }, state) {
+    const found = state.files[path];
+    if (!found) return state.links[path] === undefined ? 'missing' : once ? undefined : 'is a link, should be a file';
+    if (once) return undefined;
+    const wanted = 'text' in content ? sha256(content.text) : content.sha256;
+    if (wanted === undefined) return 'new content, known after issue';
+    if (found.sha256 !== wanted) return 'content differs';
+    if (found.mode !== mode) return `mode ${found.mode}, should be ${mode}`;
+    if (found.owner !== owner) return `owner ${found.owner}, should be ${owner}`;
+    return undefined;
+  },
+  shell({ path, mode, owner }, [bytes]) {
+    const temporary = `${path}.slipway-new`;
+    const chmod = mode === '0600' ? '' : sh`chmod ${mode} ${temporary}; `;
+    const chown = owner === 'root:root' ? '' : sh`chown ${owner} ${temporary}; `;
+    return (
+      sh`own ${path}; rm -f ${temporary}; (umask 077; : >${temporary}); ` +
+      chown +
+      chmod +
+      sh`head -c ${bytes!.length} >${temporary}; sync ${temporary}; mv -fT ${temporary} ${path}`
+    );
+  },
+};

@@ -1,0 +1,145 @@
+import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
+import type { Runner } from '../remote/runner.ts';
+import type { Emit } from './events.ts';
+import { execute, type Outcome } from './execute.ts';
+import { takeLock, type HostLock, type LockInfo } from './lock.ts';
+import type { LocalHandler, Materials } from './materials.ts';
+import { makePlan, type Plan } from './plan.ts';
+import type { Playbook } from './phase.ts';
+import type { HostState } from './state.ts';
+import { OPERATOR } from './step.ts';
+
+/** What gathering brings: the context that phases plan from, and what the engine compares with. */
+export interface Gathered<C> {
+  context: C;
+  states: Readonly<Record<string, HostState>>;
+  /** By host: see takeLock. */
+  stamps: Readonly<Record<string, string>>;
+}
+
+export interface Pipeline<C> {
+  playbook: Playbook<C>;
+  gather(): Promise<Gathered<C>>;
+  /** Throws when something must be mended first. Pure over what was gathered. */
+  check(gathered: Gathered<C>): void;
+  /** Shows the plan and asks; false ends the verb with nothing changed. Not called for an empty plan. */
+  confirm(plan: Plan, gathered: Gathered<C>): Promise<boolean>;
+  /** After a run, and after an empty plan (`changed` false: a quick look). */
+  verify(gathered: Gathered<C>, changed: boolean): Promise<void>;
+  runner(host: string): Promise<Runner>;
+  materials(gathered: Gathered<C>): Materials;
+  local(gathered: Gathered<C>): Readonly<Record<string, LocalHandler>>;
+  lock: LockInfo;
+  emit: Emit;
+  stop: AbortSignal;
+}
+
+export type Finish = { kind: 'unchanged' } | { kind: 'declined'; plan: Plan } | { kind: 'changed'; plan: Plan; outcome: Outcome };
+
+/** gather, check, plan, confirm, lock and re-check, run, verify: in that order, for every verb. */
+export async function runPipeline<C>(pipeline: Pipeline<C>): Promise<Finish> {
+  const { emit } = pipeline;
+  const { gathered, plan } = await preparePlan(pipeline);
+  if (plan.steps.length === 0) {
+    await pipeline.verify(gathered, false);
+    return { kind: 'unchanged' };
+  }
+  if (!(await pipeline.confirm(plan, gathered))) return { kind: 'declined', plan };
+
+  emit({ code: 'stage', stage: 'lock' });
+  const hosts = [...new Set(plan.steps.map((step) => step.host).filter((host) => host !== OPERATOR))];
+  const locks = await takeLocks(hosts, pipeline);
+  let outcome: Outcome;
+  try {
+    if (hosts.some((host) => locks.get(host)!.stamp !== gathered.stamps[host])) await recheck(pipeline, plan);
+    emit({ code: 'stage', stage: 'run' });
+    outcome = await execute(plan, {
+      run: pipeline.lock.run,
+      runner: pipeline.runner,
+      materials: pipeline.materials(gathered),
+      local: pipeline.local(gathered),
+      emit,
+      stop: pipeline.stop,
+    });
+  } finally {
+    await Promise.allSettled([...locks.values()].map((lock) => lock.release()));
+  }
+  if (outcome.failures.length > 0) throw runFailed(outcome);
+  if (outcome.stopped) {
+    throw new SlipwayError(`interrupted after ${outcome.done} of ${plan.steps.length} steps`, {
+      code: 'INTERRUPTED',
+      category: 'aborted',
+      hint: 'run the same command again: it goes on from here',
+    });
+  }
+  await pipeline.verify(gathered, true);
+  return { kind: 'changed', plan, outcome };
+}
+
+/** The part that changes nothing; `slipway plan` is only this. */
+export async function preparePlan<C>(pipeline: Pick<Pipeline<C>, 'gather' | 'check' | 'playbook' | 'emit' | 'stop'>): Promise<{ gathered: Gathered<C>; plan: Plan }> {
+  const { emit } = pipeline;
+  emit({ code: 'stage', stage: 'gather' });
+  const gathered = await pipeline.gather();
+  pipeline.stop.throwIfAborted();
+  emit({ code: 'stage', stage: 'check' });
+  pipeline.check(gathered);
+  emit({ code: 'stage', stage: 'plan' });
+  const plan = makePlan(pipeline.playbook.phases, gathered.context, gathered.states);
+  emit({ code: 'plan.made', plan });
+  return { gathered, plan };
+}
+
+/** All or none: a lock that cannot be had releases the others. */
+async function takeLocks<C>(hosts: readonly string[], { runner, lock, emit }: Pipeline<C>): Promise<Map<string, HostLock>> {
+  const results = await Promise.allSettled(
+    hosts.map(async (host) => {
+      const held = await takeLock(await runner(host), lock);
+      emit({ code: 'lock.taken', host });
+      return [host, held] as const;
+    }),
+  );
+  const locks = new Map(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
+  const refused = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  if (refused.length === 0) return locks;
+  await Promise.allSettled([...locks.values()].map((held) => held.release()));
+  throw gatherErrors(refused, 'the locks could not be taken');
+}
+
+async function recheck<C>(pipeline: Pipeline<C>, plan: Plan): Promise<void> {
+  const again = await pipeline.gather();
+  if (makePlan(pipeline.playbook.phases, again.context, again.states).digest === plan.digest) return;
+  throw new SlipwayError('the hosts changed between the plan and the lock', {
+    code: 'PLAN_OUTDATED',
+    category: 'refused',
+    hint: 'run the command again to see the new plan',
+  });
+}
+
+/** One error for one cause; several keep their own words under one roof, with the category of the first. */
+export function gatherErrors(errors: readonly unknown[], summary: string): unknown {
+  if (errors.length === 1) return errors[0];
+  const ours = errors.filter(isSlipwayError);
+  const first = ours[0];
+  if (!first || ours.length !== errors.length) return errors.find((error) => !isSlipwayError(error));
+  return new SlipwayErrors(summary, { code: first.code, category: first.category }, ours);
+}
+
+function runFailed(outcome: Outcome): SlipwayError {
+  const errors = outcome.failures.map(
+    ({ step, message, evidence }) =>
+      new SlipwayError(message, {
+        code: 'STEP_FAILED',
+        category: 'failed',
+        where: { host: step.host, phase: step.phase, step: step.id },
+        evidence,
+      }),
+  );
+  const done = `${outcome.done} steps are done, ${outcome.skipped} were not started`;
+  return new SlipwayErrors(`${errors.length === 1 ? 'a step' : `${errors.length} steps`} failed; ${done}`, {
+    code: 'RUN_FAILED',
+    category: 'failed',
+    hint: 'mend the cause and run the same command again: what is done is not done twice',
+  }, errors);
+}
+

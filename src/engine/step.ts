@@ -1,0 +1,141 @@
+/** The pseudo-host of work that is done on the operator's own machine. */
+export const OPERATOR = 'operator';
+
+/**
+ * Bytes of a file: in the plan itself, or a reference that is resolved when the step runs (a key, a certificate, a secret document), so
+ * that a plan never holds a secret. `sha256` is missing while the bytes do not exist yet ("known after issue").
+ */
+export type Content = { text: string } | { ref: string; sha256?: string | undefined };
+
+export interface DirectoryAction {
+  kind: 'directory';
+  path: string;
+  /** Octal digits, e.g. `0755`. */
+  mode: string;
+  /** `user:group`. */
+  owner: string;
+}
+
+export interface FileAction {
+  kind: 'file';
+  path: string;
+  mode: string;
+  owner: string;
+  content: Content;
+  /** Never shown or read back for a diff. */
+  secret?: boolean;
+  /** Written only when missing: afterwards the file belongs to a daemon (the kubelet's own client certificate). */
+  once?: boolean;
+}
+
+export interface LinkAction {
+  kind: 'link';
+  path: string;
+  target: string;
+}
+
+export interface UserAction {
+  kind: 'user';
+  name: string;
+  home: string;
+}
+
+export interface SysctlAction {
+  kind: 'sysctl';
+  /** Dotted keys; values as the kernel prints them. */
+  settings: Readonly<Record<string, string>>;
+}
+
+export interface PackageAction {
+  kind: 'package';
+  names: readonly string[];
+  /** Present when all of these commands exist. */
+  provides: readonly string[];
+  /** Shell text of the distribution's package manager. */
+  install: string;
+}
+
+export interface ArtefactAction {
+  kind: 'artefact';
+  name: string;
+  version: string;
+  /** Content digest by the lock; missing before the first fetch. */
+  digest?: string | undefined;
+}
+
+export interface UnitAction {
+  kind: 'unit';
+  /** Full name, e.g. `etcd.service`. */
+  name: string;
+  /** Of everything the process was started from; the unit file carries it as SLIPWAY_INPUTS. */
+  digest: string;
+  /** `false`: enabled at boot, but started by something else (a timer's service). Default true. */
+  running?: boolean;
+}
+
+export interface ScriptAction {
+  kind: 'script';
+  script: string;
+  /** The probe that tells whether it is done, and what it prints then. Without it the step runs whenever it is planned. */
+  done?: { probe: string; equals: string };
+  /** References whose bytes the script reads on its standard input, one after the other. */
+  stdin?: readonly string[];
+  timeoutSeconds?: number;
+}
+
+export interface WaitAction {
+  kind: 'wait';
+  /** Shell text that succeeds when the condition holds; polled on the host every 100 ms. */
+  condition: string;
+  timeoutSeconds: number;
+  /** The unit whose log explains a failure. */
+  unit?: string;
+}
+
+/** Work on the operator's machine, carried out by the handler of that name. */
+export interface LocalAction {
+  kind: 'local';
+  task: string;
+  parameters: unknown;
+}
+
+export type Action =
+  | DirectoryAction
+  | FileAction
+  | LinkAction
+  | UserAction
+  | SysctlAction
+  | PackageAction
+  | ArtefactAction
+  | UnitAction
+  | ScriptAction
+  | WaitAction
+  | LocalAction;
+
+/**
+ * What a phase wants to be true. Order in the column holds within a host and lane; `needs` orders everything else.
+ * A lane of its own lets bytes and packages arrive while configuration is written.
+ */
+export interface Desired {
+  /** Unique in the plan, stable between runs: `host/phase/slug`. */
+  id: string;
+  host: string;
+  /** What it does, in words that follow "will": `write /etc/etcd/etcd.env`. */
+  words: string;
+  action: Action;
+  needs?: readonly string[];
+  lane?: Lane;
+  /** Planned only together with at least one of these steps, e.g. a wait after a restart. */
+  onlyWith?: readonly string[];
+}
+
+export type Lane = 'main' | 'delivery' | 'packages';
+
+/** A desired thing that is not so yet. */
+export interface Step extends Desired {
+  phase: string;
+  lane: Lane;
+  needs: readonly string[];
+  /** Why it is planned: `missing`, `mode 0644, should be 0600`, ... */
+  reason: string;
+}
