@@ -22,6 +22,8 @@ export interface CertificateSpec {
 export interface Issued {
   /** sha256 of the specification it was issued for. */
   spec: string;
+  /** The fields that the sha256 was made of, as text, so that a plan can name the one that changed. */
+  issuedFor?: Readonly<Record<string, string>>;
   /** Counts issues under this name, from 1; part of the restart digest of what cannot reload. */
   generation: number;
   /** sha256 of the PEM files as delivered. */
