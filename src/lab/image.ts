@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SlipwayError } from '../base/errors.ts';
+import { attempt, run } from './command.ts';
+import { withLock } from './lock.ts';
+import { imageRoot } from './paths.ts';
+import { debianSources, rewriteSources } from './sources.ts';
+
+/** Raised when what `finish` does changes, so that old images are not taken for new ones. */
+const recipe = 1;
+
+/** What a server of a small provider has; nothing that Kubernetes asks for beyond that. */
+const packages = [
+  ...['systemd', 'systemd-sysv', 'dbus', 'openssh-server', 'sudo', 'iproute2', 'iptables'],
+  ...['ca-certificates', 'procps', 'kmod', 'zstd'],
+];
+
+/**
+ * The directory of the root file system for a Debian release, made on first use from the mirror that this machine's own apt uses.
+ * It is shared by hosts as the lower layer of their overlay and never written again.
+ */
+export async function image(release: string, onProgress: (text: string) => void): Promise<string> {
+  const sources = rewriteSources(await debianSources(), release);
+  const key = createHash('sha256').update(JSON.stringify({ recipe, packages, release, sources })).digest('hex').slice(0, 12);
+  const directory = join(imageRoot(), `${release}-${key}`);
+  if (await exists(directory)) return directory;
+  return withLock(`${directory}.lock`, { wait: true, what: `the image of ${release}` }, async () => {
+    if (await exists(directory)) return directory;
+    onProgress(`making the image of Debian ${release} (once, about a minute)`);
+    const partial = await mkdtemp(`${directory}.partial-`);
+    try {
+      await bootstrap(release, sources, partial);
+      await finish(partial);
+      await rename(partial, directory);
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
+    return directory;
+  });
+}
+
+async function bootstrap(release: string, sources: readonly string[], directory: string): Promise<void> {
+  const proxies = await attempt('apt-config', ['shell', 'HTTP', 'Acquire::http::Proxy', 'HTTPS', 'Acquire::https::Proxy']);
+  const proxyOptions = [...proxies.stdout.matchAll(/^(HTTPS?)='(.+)'$/gm)].map(
+    ([, scheme, url]) => `--aptopt=Acquire::${scheme!.toLowerCase()}::Proxy "${url!}"`,
+  );
+  // Dies with us: a killed `up` must not leave a bootstrap behind.
+  const args = ['--pdeathsig', 'TERM', 'mmdebstrap', '--mode=root', '--variant=minbase', '--skip=cleanup/apt/lists'];
+  const options = ['--aptopt=Acquire::GzipIndexes "true"', '--aptopt=Acquire::Languages "none"', ...proxyOptions];
+  try {
+    await run('setpriv', [...args, ...options, `--include=${packages.join(',')}`, release, directory, ...sources]);
+  } catch (cause) {
+    throw new SlipwayError(`the image of Debian ${release} could not be made`, {
+      code: 'LAB_IMAGE_FAILED',
+      category: 'failed',
+      evidence: cause instanceof SlipwayError ? cause.evidence : undefined,
+      hint: 'Its packages come from the Debian mirror in the apt sources of this machine: see whether `apt-get update` works here.',
+      cause,
+    });
+  }
+}
+
+/** From a root file system to that of a host: no identity of its own, an address from systemd-networkd, no timers of apt that take locks at random times. */
+async function finish(root: string): Promise<void> {
+  await chmod(root, 0o755);
+  const units = join(root, 'etc/systemd/system');
+  await writeFile(join(units, 'lab-mounts.service'), mountsUnit);
+  await mkdir(join(root, 'usr/lib/slipway-lab'), { recursive: true });
+  await writeFile(join(root, 'usr/lib/slipway-lab/mounts'), mountsScript, { mode: 0o755 });
+  await rm(join(root, 'etc/machine-id'), { force: true });
+  await rm(join(root, 'etc/resolv.conf'), { force: true });
+  const script = [
+    'rm -f "$1"/etc/ssh/ssh_host_*',
+    'systemctl --root="$1" --quiet enable lab-mounts.service systemd-networkd.service ssh.service',
+    'systemctl --root="$1" --quiet disable apt-daily.timer apt-daily-upgrade.timer',
+    'systemctl --root="$1" --quiet mask systemd-networkd-wait-online.service console-getty.service',
+    'install -d -m 0700 "$1"/root/.ssh',
+  ].join('\n');
+  await run('sh', ['-euc', script, 'finish', root]);
+}
+
+/**
+ * Repairs what a container takes from a host: cgroup v1 controllers are mounted read-only by nspawn, and kernel settings outside of
+ * net belong to the machine. The kubelet and an administrator's sysctl write a few of those; each host gets its own
+ * copy of them, so that no host changes the machine or another host.
+ */
+const mountsScript = `#!/bin/sh
+set -eu
+awk '$3 == "cgroup" { print $2 }' /proc/self/mounts | while read -r directory; do
+  mount -o remount,bind,rw "$directory"
+done
+mount -o remount,bind,rw /proc/sys/net || true
+mkdir -p /run/slipway-lab/sysctl
+for key in \\
+  vm/overcommit_memory vm/panic_on_oom vm/max_map_count vm/swappiness \\
+  kernel/panic kernel/panic_on_oops kernel/pid_max kernel/threads-max kernel/keys/root_maxkeys kernel/keys/root_maxbytes \\
+  fs/file-max fs/nr_open fs/inotify/max_user_instances fs/inotify/max_user_watches fs/inotify/max_queued_events
+do
+  [ -e "/proc/sys/$key" ] || continue
+  copy="/run/slipway-lab/sysctl/$(echo "$key" | tr / .)"
+  cat "/proc/sys/$key" > "$copy"
+  mount --bind "$copy" "/proc/sys/$key"
+done
+`;
+
+const mountsUnit = `[Unit]
+Description=What a container takes from a host
+DefaultDependencies=no
+Before=sysinit.target systemd-sysctl.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/slipway-lab/mounts
+
+[Install]
+WantedBy=sysinit.target
+`;
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

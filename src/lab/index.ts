@@ -1,0 +1,3 @@
+export { labUp, labDown } from './up.ts';
+export type { LabUpOptions } from './up.ts';
+export { labPrerequisites, installPrerequisites } from './prerequisites.ts';

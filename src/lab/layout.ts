@@ -1,0 +1,63 @@
+import type { Role } from '../config/cluster.ts';
+import { SlipwayError } from '../base/errors.ts';
+import type { LabHostRecord, LabRecord } from './record.ts';
+
+export interface LayoutOptions {
+  hosts: number;
+  controlPlanes: number;
+  releases: readonly string[];
+  number: number;
+}
+
+const limits = { controlPlanes: 9, workers: 200 };
+
+/** Names, addresses and roles of a lab's hosts: cp-1 is .11, w-1 is .21. LAB_SIZE for numbers that make no lab. */
+export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
+  const { hosts, controlPlanes, releases, number } = options;
+  const workers = hosts - controlPlanes;
+  if (
+    ![hosts, controlPlanes].every(Number.isInteger) ||
+    controlPlanes < 0 ||
+    workers < 0 ||
+    hosts < 1 ||
+    controlPlanes > limits.controlPlanes ||
+    workers > limits.workers
+  ) {
+    throw new SlipwayError(`a lab of ${String(hosts)} hosts with ${String(controlPlanes)} control planes cannot be made`, {
+      code: 'LAB_SIZE',
+      category: 'usage',
+      hint: `At least one host, at most ${String(limits.controlPlanes)} control planes and ${String(limits.workers)} workers.`,
+    });
+  }
+  return Array.from({ length: hosts }, (_, i) => {
+    const worker = i >= controlPlanes;
+    const name = worker ? `w-${String(i - controlPlanes + 1)}` : `cp-${String(i + 1)}`;
+    const roles: Role[] = worker ? ['worker'] : ['control-plane', 'etcd'];
+    return {
+      name,
+      address: `10.86.${String(number)}.${String(worker ? 21 + i - controlPlanes : 11 + i)}`,
+      release: releases[i] ?? releases.at(-1) ?? 'bookworm',
+      roles,
+      machine: `l${String(number)}-${name}`,
+    };
+  });
+}
+
+/** The cluster file for a lab; paths are relative to it. */
+export function clusterFile(lab: Pick<LabRecord, 'name' | 'user' | 'hosts'>): string {
+  const width = Math.max(...lab.hosts.map((host) => host.name.length));
+  const hosts = lab.hosts.map((host) => {
+    const name = `${host.name},`.padEnd(width + 1);
+    const role = host.roles.includes('control-plane') ? '[control-plane, etcd]' : '[worker]';
+    return `    - { name: ${name} address: ${host.address}, roles: ${role} }`;
+  });
+  return `# yaml-language-server: $schema=https://slipway.dev/schema/v1/cluster.json
+apiVersion: slipway.dev/v1
+kind: Cluster
+metadata: { name: ${lab.name} }
+spec:
+  ssh: { user: ${lab.user}, identityFile: ./id_ed25519, knownHosts: ./known_hosts }
+  hosts:
+${hosts.join('\n')}
+`;
+}

@@ -1,0 +1,22 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Where labs live: hosts' disks and what was made, one directory per lab. */
+export function stateRoot(): string {
+  const xdg = process.env['XDG_STATE_HOME'];
+  return xdg === undefined || xdg === '' ? '/var/lib/slipway-lab' : join(xdg, 'slipway', 'lab');
+}
+
+export function labRoot(name: string): string {
+  return join(stateRoot(), name);
+}
+
+export function hostRoot(lab: string, host: string): string {
+  return join(labRoot(lab), 'hosts', host);
+}
+
+/** Root file systems made once and shared, read-only, by all hosts. */
+export function imageRoot(): string {
+  const xdg = process.env['XDG_CACHE_HOME'];
+  return join(xdg === undefined || xdg === '' ? join(homedir(), '.cache') : xdg, 'slipway', 'lab', 'images');
+}

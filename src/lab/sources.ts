@@ -1,0 +1,46 @@
+import { SlipwayError } from '../base/errors.ts';
+import { attempt } from './command.ts';
+
+export interface AptSource {
+  uri: string;
+  suite: string;
+  components: readonly string[];
+}
+
+/** The Debian archives among this machine's own apt sources, as apt itself reads them; LAB_NO_MIRROR when there are none. */
+export async function debianSources(): Promise<AptSource[]> {
+  const format = '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)';
+  const { stdout } = await attempt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
+  const sources = parseTargets(stdout);
+  if (sources.length > 0) return sources;
+  throw new SlipwayError('the apt sources of this machine name no Debian archive', {
+    code: 'LAB_NO_MIRROR',
+    category: 'usage',
+    hint: 'Hosts are made from the mirror that this machine uses itself. Add a Debian source and run `apt-get update`.',
+  });
+}
+
+/** Reads `apt-get indextargets` output. An archive is Debian's by its Release file, or, when lists were never fetched, by its path. */
+export function parseTargets(text: string): AptSource[] {
+  const found = new Map<string, { uri: string; suite: string; components: string[] }>();
+  for (const line of text.split('\n')) {
+    const [uri = '', suite = '', component = '', origin = ''] = line.split('|');
+    const debian = origin === 'Debian' || (/^(\$\(ORIGIN\))?$/.test(origin) && /\/debian(-security)?\/?$/.test(uri));
+    if (uri === '' || !debian) continue;
+    const entry = found.get(`${uri} ${suite}`) ?? { uri, suite, components: [] };
+    if (!entry.components.includes(component)) entry.components.push(component);
+    found.set(`${uri} ${suite}`, entry);
+  }
+  return [...found.values()];
+}
+
+/** The same archives as one-line sources for another release; unstable has neither updates nor security. */
+export function rewriteSources(sources: readonly AptSource[], release: string): string[] {
+  const unstable = release === 'sid' || release === 'unstable';
+  const lines = sources.flatMap(({ uri, suite, components }) => {
+    const [, pocket = ''] = /^[a-z]+((?:-|\/)(?:updates|security))?$/.exec(suite) ?? [undefined, undefined];
+    if (!/^[a-z]+((-|\/)(updates|security))?$/.test(suite) || (unstable && pocket !== '')) return [];
+    return [`deb ${uri.replace(/\/$/, '')} ${release}${pocket} ${components.join(' ')}`];
+  });
+  return [...new Set(lines)];
+}
