@@ -1,4 +1,4 @@
-import { type Document, LineCounter, isAlias, isMap, isNode, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { type Document, LineCounter, isAlias, isMap, isNode, isScalar, isSeq, type Node, parseDocument, visit } from 'yaml';
 import { messageOf, type Where } from '../base/errors.ts';
 import { type Locate, type Path, type Problem, problemsError } from './problem.ts';
 
@@ -45,11 +45,25 @@ export function readDocument(text: string, file: string): ClusterDocument {
   const locate: Locate = (path, atKey) => at(offsetOf(document, path, atKey));
   let value: unknown;
   try {
+    keepFlagText(document);
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     throw problemsError([{ path: [], message: `cannot be read as YAML: ${messageOf(error)}` }], file, locate);
   }
   return { document, value, locate };
+}
+
+/** A flag's value is text: 1.10 must not become 1.1, nor 0644 or 1e3 another number. */
+function keepFlagText(document: Document.Parsed): void {
+  const components: unknown = document.getIn(['spec', 'components'], true);
+  if (!isNode(components)) return;
+  visit(components, {
+    Pair(_, pair) {
+      if (isScalar(pair.key) && pair.key.value === 'args') return;
+      if (isScalar(pair.value) && typeof pair.value.value === 'number' && pair.value.source !== undefined)
+        pair.value.value = pair.value.source;
+    },
+  });
 }
 
 function explainYaml(code: string, message: string): { message: string; hint?: string } {

@@ -1,32 +1,51 @@
 import type { z } from 'zod';
-import type { Path, Problem } from './problem.ts';
+import { type Path, pathText, type Problem } from './problem.ts';
 import type { Fault } from './fields.ts';
 import { didYouMean } from './suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** Our words for what the schema found. `root` is the whole document, `knownKeys` lists the keys that a mapping may have. */
-export function toProblems(issues: readonly Issue[], root: unknown, knownKeys: (path: Path) => readonly string[]): Problem[] {
-  return issues.flatMap((issue) => explain(issue, { root, knownKeys, above: [] }));
+/** What the schema knows about a path. */
+export interface Lookup {
+  keysAt: (path: Path) => readonly string[];
+  examplesAt: (path: Path) => readonly string[];
+}
+
+/** Our words for what the schema found in the document `root`. */
+export function toProblems(issues: readonly Issue[], root: unknown, lookup: Lookup): Guess[] {
+  return issues.flatMap((issue) => explain(issue, { root, lookup, above: [] }));
+}
+
+/** Leaves out missing fields that are there under a misspelt key: the two are one mistake. */
+export function withoutEchoes(guesses: readonly Guess[], root: unknown): Problem[] {
+  const meant = new Set(guesses.flatMap(({ path, meant }) => (meant === undefined ? [] : [pathText([...path.slice(0, -1), meant])])));
+  return guesses
+    .filter(({ path }) => valueAt(root, path) !== undefined || !meant.has(pathText(path)))
+    .map(({ meant: _, ...problem }) => problem);
+}
+
+export interface Guess extends Problem {
+  /** The key that was probably meant. */
+  meant?: string | undefined;
 }
 
 interface Context {
   root: unknown;
-  knownKeys: (path: Path) => readonly string[];
+  lookup: Lookup;
   /** Path of the union that the issue is in. */
   above: Path;
 }
 
-function explain(issue: Issue, context: Context): Problem[] {
+function explain(issue: Issue, context: Context): Guess[] {
   const path = [...context.above, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))];
   const value = valueAt(context.root, path);
   switch (issue.code) {
     case 'invalid_type':
-      return [{ path, ...explainType(issue.expected, value) }];
+      return [{ path, ...explainType(issue.expected, value, { path, example: context.lookup.examplesAt(path)[0] }) }];
     case 'invalid_value':
       return [{ path, ...explainChoice(issue.values.map(String), value) }];
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], atKey: true, ...explainKey(key, context.knownKeys(path)) }));
+      return issue.keys.map((key) => ({ path: [...path, key], atKey: true, ...explainKey(key, context.lookup.keysAt(path)) }));
     case 'invalid_union': {
       const branch = chooseBranch(issue.errors, value);
       if (branch !== undefined) return branch.flatMap((inner) => explain(inner, { ...context, above: path }));
@@ -65,14 +84,14 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   array: 'a list',
 };
 
-function explainType(expected: string, value: unknown): Words {
+function explainType(expected: string, value: unknown, { path, example }: { path: Path; example: string | undefined }): Words {
   const wanted = TYPE_NAMES[expected] ?? expected;
   if (value === undefined) return { message: `is missing; it must be ${wanted}` };
   if (value === null)
     return { message: `is empty; it must be ${wanted}`, hint: 'Give it a value, or remove the line to take the default.' };
   const message = `${show(value)} is not ${wanted}`;
   if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
-    return { message, hint: `Put it in quotes: "${String(value)}".` };
+    return { message, hint: example === undefined ? `Put it in quotes: "${String(value)}".` : `Write it in full, such as ${example}.` };
   }
   if (expected === 'boolean' && typeof value === 'string') {
     if (/^(yes|y|on|true)$/i.test(value)) return { message, hint: 'Did you mean true?' };
@@ -80,6 +99,9 @@ function explainType(expected: string, value: unknown): Words {
   }
   if ((expected === 'number' || expected === 'int') && typeof value === 'string' && /^\d+$/.test(value))
     return { message, hint: `Write it without quotes: ${value}.` };
+  if (expected === 'object' && typeof value === 'string' && path.length === 3 && path[1] === 'hosts') {
+    return { message, hint: `Write { address: ${value} }.` };
+  }
   if (expected === 'array')
     return { message, hint: typeof value === 'string' ? `Put it in brackets: [${value}].` : 'Begin each entry with a dash.' };
   return { message };
@@ -97,10 +119,10 @@ function explainChoice(options: readonly string[], value: unknown): Words {
   return { message, hint: guess === undefined ? undefined : `Did you mean ${guess}?` };
 }
 
-function explainKey(key: string, known: readonly string[]): Words {
+function explainKey(key: string, known: readonly string[]): Words & { meant?: string } {
   const guess = didYouMean(key, known);
   const message = `there is no field ${show(key)} here`;
-  if (guess !== undefined) return { message, hint: `Did you mean ${guess}?` };
+  if (guess !== undefined) return { message, hint: `Did you mean ${guess}?`, meant: guess };
   return { message, hint: known.length === 0 ? undefined : `Fields here: ${known.join(', ')}.` };
 }
 

@@ -1,12 +1,13 @@
 import type { Cluster } from './cluster.ts';
 import { readDocument } from './document.ts';
-import { show, toProblems, valueAt } from './issues.ts';
+import { show, toProblems, valueAt, withoutEchoes } from './issues.ts';
 import { resolvePath } from './paths.ts';
 import { type Problem, problemsError, toWarning, type Warning } from './problem.ts';
 import { toCluster } from './resolve.ts';
 import { checkRules } from './rules/rules.ts';
+import { inFile, salvage } from './salvage.ts';
 import { API_VERSION, clusterFileSchema, KIND } from './schema.ts';
-import { keysAt } from './shape.ts';
+import { examplesAt, keysAt } from './shape.ts';
 
 export interface LoadedCluster {
   cluster: Cluster;
@@ -22,12 +23,27 @@ export function parseCluster(text: string, path: string): LoadedCluster {
   const foreign = foreignFile(value);
   if (foreign.length > 0) throw problemsError(foreign, path, locate);
   const parsed = clusterFileSchema.safeParse(value);
-  if (!parsed.success) throw problemsError(toProblems(parsed.error.issues, value, keysAt), path, locate);
+  if (!parsed.success) {
+    const problems = toProblems(parsed.error.issues, value, { keysAt, examplesAt });
+    throw problemsError([...withoutEchoes(problems, value), ...problemsOfRest(value, problems, path)], path, locate);
+  }
   const cluster = toCluster(parsed.data, (relative) => resolvePath(relative, path));
   const problems = checkRules(cluster, parsed.data);
   const errors = problems.filter((problem) => problem.warning === undefined);
   if (errors.length > 0) throw problemsError(errors, path, locate);
   return { cluster, warnings: problems.map((problem) => toWarning(problem, locate)) };
+}
+
+/** What the rules find in the part of the file that the schema could read. */
+function problemsOfRest(value: unknown, problems: readonly Problem[], path: string): Problem[] {
+  const rest = salvage(value, problems);
+  const parsed = clusterFileSchema.safeParse(rest.value);
+  if (!parsed.success) return [];
+  const cluster = toCluster(parsed.data, (relative) => resolvePath(relative, path));
+  const unreadable = problems.map((problem) => problem.path);
+  return checkRules(cluster, parsed.data, unreadable)
+    .filter((problem) => problem.warning === undefined)
+    .map((problem) => inFile(problem, rest.hosts));
 }
 
 /** A file that is no cluster file of ours needs one sentence, not thirty about its fields. */

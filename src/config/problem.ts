@@ -11,6 +11,8 @@ export interface Problem {
   message: string;
   /** What to write instead, or what to do. */
   hint?: string | undefined;
+  /** The other place that the message speaks of. */
+  also?: Path;
   /** Set for what is allowed but probably not meant: a stable name. */
   warning?: string;
 }
@@ -40,7 +42,7 @@ export function problemsError(problems: readonly Problem[], file: string, locate
   const errors = problems
     .map((problem) => {
       const where = locate(problem.path, problem.atKey ?? false);
-      const message = problem.path.length === 0 ? problem.message : `${pathText(problem.path)}: ${problem.message}`;
+      const message = messageOf(problem, locate);
       return new SlipwayError(message, { code: 'CLUSTER_FILE_INVALID', category: 'usage', where, hint: problem.hint });
     })
     .sort((a, b) => (a.where.line ?? 0) - (b.where.line ?? 0) || (a.where.column ?? 0) - (b.where.column ?? 0));
@@ -51,8 +53,13 @@ export function problemsError(problems: readonly Problem[], file: string, locate
 export function toWarning(problem: Problem, locate: Locate): Warning {
   return {
     code: problem.warning ?? 'CLUSTER_FILE',
-    message: `${pathText(problem.path)}: ${problem.message}`,
+    message: messageOf(problem, locate),
     where: locate(problem.path, problem.atKey ?? false),
     hint: problem.hint,
   };
+}
+
+function messageOf(problem: Problem, locate: Locate): string {
+  const message = problem.also === undefined ? problem.message : `${problem.message} (line ${locate(problem.also, false).line})`;
+  return problem.path.length === 0 ? message : `${pathText(problem.path)}: ${message}`;
 }

@@ -61,3 +61,8 @@ export function keysAt(path: Path): readonly string[] {
     ]),
   );
 }
+
+/** Examples of what can stand at a path. */
+export function examplesAt(path: Path): readonly string[] {
+  return shapesAt(path).flatMap((shape) => alternatives(shape).flatMap((one) => (one.examples ?? []).map(String)));
+}
