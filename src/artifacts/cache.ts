@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import * as z from 'zod';
+import { sha256Of, sha256OfFile } from './digest.ts';
+import { syncDirectory, syncFile, unlessMissing, writeFileDurably } from './directories.ts';
+import type { Identity } from './source.ts';
+import { lockedArtefactSchema } from './schema.ts';
+import type { Artefact, LockedArtefact } from './types.ts';
+
+/**
+ * Files by the sha256 of their bytes, and an index that says which files an artefact from a certain source has. Several processes may
+ * use the same directory: everything appears by rename, so that a name is missing or whole.
+ */
+export interface Cache {
+  directory: string;
+  /** The path of the file with these bytes; undefined when it is not there. A file with other bytes is removed, and does not count. */
+  find(sha256: string): Promise<string | undefined>;
+  /** Moves a file of the same file system in, and returns its sha256. */
+  add(path: string): Promise<string>;
+  /** Has the file at `path`, from `find`, read again the next time it is asked for. */
+  forget(path: string): Promise<void>;
+  lookUp(artefact: Artefact, identity: Identity): Promise<LockedArtefact | undefined>;
+  record(locked: LockedArtefact, identity: Identity): Promise<void>;
+  /** A new empty directory on the same file system. */
+  temporaryDirectory(): Promise<string>;
+}
+
+/** What is remembered of a file whose bytes were read and found right. The change time cannot be set back by whoever alters the file. */
+interface Seen {
+  size: string;
+  mtime: string;
+  ctime: string;
+  inode: string;
+}
+
+const seenSchema = z.object({ size: z.string(), mtime: z.string(), ctime: z.string(), inode: z.string() });
+
+export function openCache(directory: string): Cache {
+  const blobPath = (sha256: string): string => join(directory, 'blobs', sha256.slice(0, 2), sha256);
+  const indexPath = ({ name, version, arch }: Omit<Artefact, 'files'>, { source, recipe }: Identity): string =>
+    join(directory, 'index', name, version, `${arch}-${sha256Of(`${source}\n${recipe}`).slice(0, 16)}.json`);
+
+  return {
+    directory,
+    async find(sha256) {
+      const path = blobPath(sha256);
+      return (await hasBytes(path, sha256)) ? path : undefined;
+    },
+    async add(path) {
+      await chmod(path, 0o555);
+      await syncFile(path);
+      const sha256 = await sha256OfFile(path);
+      const target = blobPath(sha256);
+      await mkdir(dirname(target), { recursive: true });
+      await rename(path, target);
+      await syncDirectory(dirname(target));
+      await remember(target);
+      return sha256;
+    },
+    async forget(path) {
+      await rm(recordPath(path), { force: true });
+    },
+    async lookUp(artefact, identity) {
+      const text = await unlessMissing(readFile(indexPath(artefact, identity), 'utf8'));
+      return text === undefined ? undefined : parseJson(text, lockedArtefactSchema);
+    },
+    async record(locked, identity) {
+      const path = indexPath(locked, identity);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFileDurably(path, JSON.stringify(locked, undefined, 2) + '\n');
+    },
+    async temporaryDirectory() {
+      const parent = join(directory, 'tmp');
+      await mkdir(parent, { recursive: true });
+      return mkdtemp(join(parent, 'work-'));
+    },
+  };
+}
+
+/** Whether the file has these bytes: by what is remembered of it, else by reading it. A file with other bytes is removed. */
+export async function hasBytes(path: string, sha256: string): Promise<boolean> {
+  const now = await seenNow(path);
+  if (!now) return false;
+  const before = parseJson((await unlessMissing(readFile(recordPath(path), 'utf8'))) ?? '', seenSchema);
+  if (before && same(before, now)) return true;
+  if ((await sha256OfFile(path)) === sha256) {
+    await remember(path);
+    return true;
+  }
+  // Another process may have put a good file there meanwhile.
+  const still = await seenNow(path);
+  if (still?.inode === now.inode) await removeFile(path);
+  return false;
+}
+
+/** Remembers that the bytes of a file are what its name or its description says. */
+export async function remember(path: string): Promise<void> {
+  const seen = await seenNow(path);
+  if (!seen) return;
+  const temporary = `${path}.${randomUUID()}`;
+  await writeFile(temporary, JSON.stringify(seen));
+  await rename(temporary, recordPath(path));
+}
+
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rm(recordPath(path), { force: true });
+}
+
+/** Removes work directories that no process has touched for a day; returns their number. */
+export async function sweep(directory: string, now: number): Promise<number> {
+  const parent = join(directory, 'tmp');
+  let removed = 0;
+  for (const name of (await unlessMissing(readdir(parent))) ?? []) {
+    const { mtimeMs } = (await unlessMissing(stat(join(parent, name)))) ?? { mtimeMs: now };
+    if (now - mtimeMs < 24 * 3600 * 1000) continue;
+    await rm(join(parent, name), { recursive: true, force: true });
+    removed++;
+  }
+  return removed;
+}
+
+function recordPath(path: string): string {
+  return `${path}.seen`;
+}
+
+async function seenNow(path: string): Promise<Seen | undefined> {
+  const stats = await unlessMissing(stat(path, { bigint: true }));
+  return stats && { size: `${stats.size}`, mtime: `${stats.mtimeNs}`, ctime: `${stats.ctimeNs}`, inode: `${stats.ino}` };
+}
+
+function same(a: Seen, b: Seen): boolean {
+  return a.size === b.size && a.mtime === b.mtime && a.ctime === b.ctime && a.inode === b.inode;
+}
+
+/** What is damaged counts as absent: it can be made again. */
+function parseJson<T>(text: string, schema: z.ZodType<T>): T | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
