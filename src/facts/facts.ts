@@ -10,20 +10,34 @@ export interface Facts {
   systemdVersion: number;
   machineId: string;
   productUuid: string | undefined;
+  /** Changes at every boot; in a container, whose kernel does not reboot with it, completed by the start of process 1. */
   bootId: string;
+  /** Whether it is a container (nspawn, LXC, docker) whose kernel belongs to somebody else. Missing: it is not. */
+  container?: string | undefined;
   cpus: number;
   memory: { total: number; available: number };
   /** Free space of the file systems that hold these directories (or their nearest existing parent). */
-  disks: readonly { path: string; free: number; total: number }[];
+  disks: readonly {
+    path: string;
+    free: number;
+    total: number;
+    /** As in /proc/mounts: ext4, xfs, overlay, ... */
+    type?: string | undefined;
+    readOnly?: boolean | undefined;
+    noexec?: boolean | undefined;
+  }[];
   /** The host's clock, and the operator's at the moment the line arrived: their difference is the skew within one round trip. */
   clock: { host: number; operator: number };
   interfaces: readonly { name: string; mac: string; mtu: number; up: boolean; addresses: readonly { address: string; prefix: number }[] }[];
+  /** The main IPv4 table. `destination` is `default` or a network with its prefix; `device` is empty for unreachable and blackhole routes. */
   routes: readonly { destination: string; via: string | undefined; device: string; source: string | undefined }[];
   /** For each peer address asked for: the way there, by `ip route get`. */
   routesTo: Readonly<Record<string, { device: string; source: string } | undefined>>;
   swap: readonly { device: string; size: number }[];
   kernelFeatures: {
     cgroup: 1 | 2;
+    /** Enabled controllers: cpu, cpuset, memory, pids, ... */
+    cgroupControllers?: readonly string[] | undefined;
     overlay: boolean;
     vxlan: boolean;
     bridgeNetfilter: boolean;
@@ -37,14 +51,29 @@ export interface Facts {
     inotifyInstances: number;
   };
   iptables: { present: boolean; mode: 'nft' | 'legacy' | 'unknown'; version: string; forwardPolicy: 'ACCEPT' | 'DROP' | 'unknown' };
-  firewall: { firewalld: boolean; ufw: boolean; docker: boolean; nftablesService: boolean };
+  /** firewalld, ufw, nftablesService: active now or at the next boot; docker: its daemon is installed. */
+  firewall: {
+    firewalld: boolean;
+    ufw: boolean;
+    docker: boolean;
+    nftablesService: boolean;
+    /** Base chains whose policy is drop, iptables' own among them (`ip filter FORWARD`). */
+    dropChains?: readonly { family: string; table: string; chain: string; hook: 'input' | 'forward' }[] | undefined;
+  };
   selinux: 'enforcing' | 'permissive' | 'disabled';
+  /** `address` is `*` for every address; `process` is empty for the kernel's own sockets (vxlan, wireguard) and where it cannot be told. */
   listening: readonly { protocol: 'tcp' | 'udp'; address: string; port: number; process: string }[];
   /** The resolver file that pods should inherit: the real one where /etc/resolv.conf is systemd-resolved's stub. */
   resolvConf: { path: string; nameservers: readonly string[] };
+  /** http_proxy, https_proxy, no_proxy, all_proxy, as services would inherit them; passwords are replaced by `***`. */
   proxies: Readonly<Record<string, string>>;
   /** Commands that exist, of those that we ask about (zstd, gzip, tar, apt-get, dnf, zypper, modprobe, conntrack, ...). */
   commands: readonly string[];
-  /** Traces of other installations: kubeadm, k3s, rke2, kubeasz, rancher, ... each with the path that shows it. */
+  /** The cluster of ours that the host says it belongs to. */
+  cluster?: string | undefined;
+  /**
+   * Traces of installations, each with the path that shows it: slipway (our own), kubeadm, k3s, rke2, kubeasz, rancher, ...; `unit` is a systemd
+   * unit with the name of one of ours, `cni` a network configuration that the container runtime would read.
+   */
   leftovers: readonly { of: string; path: string }[];
 }
