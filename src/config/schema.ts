@@ -61,7 +61,10 @@ const host = z.strictObject({
     .describe(
       'control-plane, etcd, worker. A control-plane host takes ordinary pods only when it is a worker too. When no host has etcd, the control-plane hosts run it.',
     ),
-  labels: z.record(fields.labelKey, fields.labelValue).default({}).describe('Labels of the node, kept up to date through the API.'),
+  labels: z
+    .record(fields.labelKey, fields.labelValue.describe('Value of the label.'))
+    .default({})
+    .describe('Labels of the node, kept up to date through the API.'),
   taints: z
     .array(z.union([taint, fields.taintText]))
     .default([])
@@ -182,12 +185,14 @@ const spec = z.strictObject({
   components: z
     .partialRecord(
       z.enum(COMPONENT_NAMES),
-      z.strictObject({
-        args: z
-          .record(fields.flagName, fields.flagValue)
-          .default({})
-          .describe('Flags without their dashes, such as { v: 4 }; checked against the flags that the component itself prints.'),
-      }),
+      z
+        .strictObject({
+          args: z
+            .record(fields.flagName, fields.flagValue)
+            .default({})
+            .describe('Flags without their dashes, such as { v: 4 }; checked against the flags that the component itself prints.'),
+        })
+        .describe(`One of ${COMPONENT_NAMES.join(', ')}.`),
     )
     .default({})
     .describe('Extra flags, by component.'),

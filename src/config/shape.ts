@@ -5,7 +5,7 @@ import { clusterFileSchema } from './schema.ts';
 /** The part of JSON Schema (draft 2020-12) that ours uses. */
 export interface JsonSchema {
   $ref?: string;
-  type?: string;
+  type?: string | string[];
   description?: string;
   default?: unknown;
   enum?: unknown[];
