@@ -15,6 +15,8 @@ export interface Target {
   identityFiles: readonly string[];
   /** Offer the keys of the agent at SSH_AUTH_SOCK. */
   agent: boolean;
+  /** The socket of another agent than the one at SSH_AUTH_SOCK; `none`: no agent at all. */
+  agentSocket?: string | undefined;
   become: 'sudo' | 'none';
   hostKeys: HostKeyPolicy;
   /** known_hosts files to read, in order; new keys go to the first. */

@@ -1,0 +1,56 @@
+import { messageOf, type SlipwayError } from '../base/errors.ts';
+import type { Authentication } from './authentication.ts';
+import { remoteError } from './errors.ts';
+import type { Target } from './target.ts';
+
+const networkHints: Record<string, string> = {
+  ECONNREFUSED: 'Nothing listens there: check the port, and that sshd runs.',
+  EHOSTUNREACH: 'No route to the host: check the address, and that the host is up.',
+  ENETUNREACH: 'This machine has no route to that network.',
+  ENOTFOUND: 'The name does not resolve: check its spelling, or use an IP address.',
+  EAI_AGAIN: 'The name server did not answer.',
+  ETIMEDOUT: 'Check that the host is up and that no firewall drops packets to its SSH port.',
+  ECONNRESET: 'The other side closed at once: sshd may be overloaded (MaxStartups), or block this address.',
+};
+
+/** Says in one of our codes why connecting or authenticating failed. */
+export function handshakeError(target: Target, error: unknown, auth?: Authentication): SlipwayError {
+  const message = messageOf(error);
+  const { code, level } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; level?: unknown };
+  const place = `${target.name} (${target.address} port ${target.port})`;
+  if (level === 'client-authentication' || /too many authentication failures/i.test(message)) return authRefused(target, auth, error);
+  if (level === 'handshake' || level === 'protocol') {
+    if (/before handshake|no matching|unable to/i.test(message) && !/before handshake/i.test(message)) {
+      return remoteError(target.name, 'SSH_NO_COMMON_ALGORITHM', `${place} and this program share no SSH algorithm: ${message}`, {
+        cause: error,
+        hint: 'The server must offer one of ecdh-sha2-nistp256, diffie-hellman-group16-sha512 or curve25519-sha256, and a host key other than ssh-dss.',
+      });
+    }
+  }
+  const hint = typeof code === 'string' ? networkHints[code] : undefined;
+  return remoteError(target.name, 'REMOTE_UNREACHABLE', `cannot connect to ${place}: ${message}`, {
+    cause: error,
+    hint: hint ?? 'Check the address, the port, and that sshd runs there.',
+  });
+}
+
+function authRefused(target: Target, auth: Authentication | undefined, cause: unknown): SlipwayError {
+  const login = `${target.user}@${target.name}`;
+  if (auth !== undefined && auth.certificates.length > 0) {
+    return remoteError(target.name, 'AUTH_CERTIFICATE_UNSUPPORTED', `${login} refused the login, and OpenSSH certificates cannot be used`, {
+      cause,
+      evidence: auth.certificates.join('\n'),
+      hint: 'Let the host accept the plain public key (authorized_keys), or log in another way.',
+    });
+  }
+  const offered = auth === undefined || auth.offered.length === 0 ? 'no key was offered' : `offered: ${auth.offered.join(', ')}`;
+  const password = auth?.passwordTried() === true ? '; the password was refused' : '';
+  const accepted = auth !== undefined && auth.accepted().length > 0 ? `; the server accepts: ${auth.accepted().join(', ')}` : '';
+  return remoteError(target.name, 'AUTH_REFUSED', `${login} refused the login (${offered}${password}${accepted})`, {
+    cause,
+    hint:
+      auth === undefined || auth.offered.length === 0
+        ? 'Name a private key as ssh.identityFile, or start an agent and add a key with ssh-add.'
+        : `Check the user, and that the public key is in ~${target.user}/.ssh/authorized_keys on the host.`,
+  });
+}

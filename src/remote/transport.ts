@@ -1,0 +1,207 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import type { Duplex, Readable } from 'node:stream';
+import { NodeSSH, type Config } from 'node-ssh';
+import { messageOf, type SlipwayError } from '../base/errors.ts';
+import type { Asker } from './asker.ts';
+import { authentication } from './authentication.ts';
+import { aborted, connectionLost, remoteError } from './errors.ts';
+import { handshakeError } from './handshake-error.ts';
+import { hostKeyCheck } from './host-key.ts';
+import type { Target } from './target.ts';
+
+/** A command's streams: reading gives its standard output, writing its standard input. Emits `exit` and `close`. */
+export interface Channel extends Duplex {
+  readonly stderr: Readable;
+  close(): void;
+}
+
+/** An authenticated connection to one host. */
+export interface Link {
+  readonly target: Target;
+  /** Why the connection is gone; undefined while it stands. */
+  lost(): SlipwayError | undefined;
+  exec(command: string): Promise<Channel>;
+  /** A stream to another address, as the host sees it: how a jump host is used. */
+  forward(address: string, port: number): Promise<Duplex>;
+  onLost(listener: (error: SlipwayError) => void): void;
+  close(): Promise<void>;
+}
+
+export interface DialOptions {
+  asker: Asker;
+  /** The jump host to go through. */
+  via?: Link | undefined;
+  signal?: AbortSignal | undefined;
+  warn: (message: string) => void;
+  keepalive: { intervalMs: number; count: number };
+}
+
+/** Connects and authenticates: the host key first, credentials only after it is verified. */
+export async function dial(target: Target, options: DialOptions): Promise<Link> {
+  if (options.signal?.aborted === true) throw aborted(target.name);
+  let fail!: (error: SlipwayError) => void;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => {});
+  const limit = stopwatch(target.connectTimeoutMs, () =>
+    fail(
+      remoteError(target.name, 'REMOTE_UNREACHABLE', `${where(target)} did not answer within ${target.connectTimeoutMs / 1000} s`, {
+        hint: 'Check the address, that the host is up, and that no firewall drops packets to its SSH port.',
+      }),
+    ),
+  );
+  const onAbort = (): void => fail(aborted(target.name));
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  // A person may take longer to answer than a host: the time of questions does not count.
+  const asker: Asker = {
+    secret: (question) => limit.outside(() => options.asker.secret(question)),
+    hostKey: (question) => limit.outside(() => options.asker.hostKey(question)),
+  };
+  let socket: Duplex | undefined;
+  try {
+    const hostKey = await hostKeyCheck(target, { confirm: asker.hostKey, warn: options.warn });
+    const auth = await authentication(target, asker);
+    socket = await Promise.race([openSocket(target, options.via), failed]);
+    const ssh = new NodeSSH();
+    const connecting = ssh.connect({
+      host: target.address,
+      port: target.port,
+      username: target.user,
+      sock: socket as NonNullable<Config['sock']>,
+      readyTimeout: 0, // ours counts
+      keepaliveInterval: options.keepalive.intervalMs,
+      keepaliveCountMax: options.keepalive.count,
+      algorithms: { serverHostKey: hostKey.algorithms as never },
+      hostVerifier: (key: Buffer, verified: (ok: boolean) => void) => {
+        hostKey.check(key).then(
+          () => verified(true),
+          (error: SlipwayError) => {
+            fail(error);
+            verified(false);
+          },
+        );
+      },
+      authHandler: auth.next as never,
+    });
+    const client = ssh.connection!;
+    // node-ssh takes its error listener away once connected; then a reset would end the whole program.
+    client.on('error', () => {});
+    client.on('change password', () => fail(passwordExpired(target)));
+    connecting.catch((error: unknown) => fail(auth.failure() ?? handshakeError(target, error, auth)));
+    await Promise.race([connecting, failed]);
+    return link(target, ssh, { socket, via: options.via });
+  } catch (error) {
+    socket?.on('error', () => {});
+    socket?.destroy();
+    throw error;
+  } finally {
+    limit.stop();
+    options.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function passwordExpired(target: Target): SlipwayError {
+  return remoteError(target.name, 'AUTH_PASSWORD_EXPIRED', `the password of ${target.user}@${target.name} has expired`, {
+    hint: `Log in once with ssh ${target.user}@${target.address} and choose a new one.`,
+  });
+}
+
+function where(target: Target): string {
+  return `${target.name} (${target.address} port ${target.port})`;
+}
+
+async function openSocket(target: Target, via: Link | undefined): Promise<Duplex> {
+  if (via !== undefined) return via.forward(target.address, target.port);
+  // Without noDelay every small command waits about 40 ms for the other side's delayed acknowledgement.
+  const socket: Socket = connectTcp({ host: target.address, port: target.port, noDelay: true, keepAlive: true });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', (error) => reject(handshakeError(target, error)));
+  });
+  return socket;
+}
+
+function link(target: Target, ssh: NodeSSH, { socket, via }: { socket: Duplex; via: Link | undefined }): Link {
+  const client = ssh.connection!;
+  const listeners: ((error: SlipwayError) => void)[] = [];
+  let gone: SlipwayError | undefined;
+  const lose = (cause?: unknown): void => {
+    if (gone !== undefined) return;
+    gone = connectionLost(target.name, cause);
+    socket.destroy();
+    for (const listener of listeners) listener(gone);
+  };
+  client.on('error', lose);
+  client.on('close', () => lose());
+  client.on('end', () => lose());
+  via?.onLost(lose);
+
+  return {
+    target,
+    lost: () => gone,
+    exec: (command) =>
+      new Promise((resolve, reject) => {
+        if (gone !== undefined) return reject(gone);
+        // Not execCommand: it decodes chunk by chunk, which breaks characters, and keeps all output in memory.
+        client.exec(command, (error, channel) => (error === undefined ? resolve(channel as Channel) : reject(gone ?? error)));
+      }),
+    forward: async (address, port) => {
+      try {
+        return await ssh.forwardOut('127.0.0.1', 0, address, port);
+      } catch (error) {
+        if (gone !== undefined) throw gone;
+        throw remoteError(target.name, 'REMOTE_UNREACHABLE', `${target.name} cannot reach ${address} port ${port}: ${messageOf(error)}`, {
+          cause: error,
+          hint: 'The jump host must reach the address, and its sshd must allow AllowTcpForwarding.',
+        });
+      }
+    },
+    onLost: (listener) => (gone === undefined ? void listeners.push(listener) : listener(gone)),
+    close: () =>
+      new Promise((resolve) => {
+        if (gone !== undefined) return resolve();
+        listeners.length = 0;
+        gone = connectionLost(target.name, new Error('closed'));
+        // A peer that has vanished never confirms the end.
+        const giveUp = setTimeout(() => socket.destroy(), 1_000);
+        client.once('close', () => {
+          clearTimeout(giveUp);
+          resolve();
+        });
+        ssh.dispose();
+      }),
+  };
+}
+
+interface Stopwatch {
+  outside<T>(task: () => Promise<T>): Promise<T>;
+  stop(): void;
+}
+
+/** A time limit that stands still while a task runs that is not to be counted. */
+function stopwatch(limitMs: number, onElapsed: () => void): Stopwatch {
+  let remaining = limitMs;
+  let since = performance.now();
+  let timer = setTimeout(onElapsed, remaining);
+  let outside = 0;
+  let stopped = false;
+  return {
+    async outside(task) {
+      if (outside++ === 0) {
+        clearTimeout(timer);
+        remaining -= performance.now() - since;
+      }
+      try {
+        return await task();
+      } finally {
+        if (--outside === 0 && !stopped) {
+          since = performance.now();
+          timer = setTimeout(onElapsed, Math.max(remaining, 1_000));
+        }
+      }
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
