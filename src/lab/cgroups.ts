@@ -1,5 +1,6 @@
-import { readFile, readdir, rmdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../base/errors.ts';
 
@@ -8,25 +9,32 @@ export interface Cgroups {
   version: 1 | 2;
   /** Mount points of every hierarchy: one for v2, each controller and named hierarchy for v1. */
   hierarchies: readonly string[];
+  /** systemd owns the only hierarchy, so a host must be a unit of it with Delegate=yes; otherwise we make its groups ourselves. */
+  units: boolean;
 }
 
 export async function cgroups(): Promise<Cgroups> {
-  return parseCgroupMounts(await readFile('/proc/self/mounts', 'utf8'));
+  return parseCgroupMounts(await readFile('/proc/self/mounts', 'utf8'), { systemd: existsSync('/run/systemd/system') });
 }
 
 /** From /proc/self/mounts. A v2 hierarchy beside v1 ones (hybrid) is one of the hierarchies of v1. */
-export function parseCgroupMounts(mounts: string): Cgroups {
+export function parseCgroupMounts(mounts: string, machine: { systemd: boolean }): Cgroups {
   const found = mounts.split('\n').flatMap((line) => {
     const [, directory = '', type = ''] = line.split(' ');
     return (type === 'cgroup' || type === 'cgroup2') && directory.startsWith('/sys/fs/cgroup') ? [{ directory, type }] : [];
   });
   const version = found.some((f) => f.type === 'cgroup') ? 1 : 2;
-  return { version, hierarchies: [...new Set(found.map((f) => f.directory))].sort() };
+  return { version, hierarchies: [...new Set(found.map((f) => f.directory))].sort(), units: version === 2 && machine.systemd };
 }
 
-/** The name of a host's group in every hierarchy. */
-export function groupName(lab: string, host: string): string {
-  return `slipway-lab.${lab}.${host}`;
+/** The name of a host's unit, where hosts are units. */
+export function unitName(lab: string, host: string): string {
+  return `slipway-lab.${lab}.${host}.service`;
+}
+
+/** A host's group, relative to every hierarchy. */
+export function groupOf(groups: Cgroups, lab: string, host: string): string {
+  return groups.units ? `system.slice/${unitName(lab, host)}` : `slipway-lab.${lab}.${host}`;
 }
 
 /** Every process in the group and below, in all hierarchies. */
@@ -65,16 +73,29 @@ export async function destroyGroup(groups: Cgroups, group: string): Promise<void
 
 /** Stops or continues everything in the group at once; returns when the kernel says so. */
 export async function freeze(groups: Cgroups, group: string, frozen: boolean): Promise<void> {
-  const directory = groups.version === 1 ? '/sys/fs/cgroup/freezer' : '/sys/fs/cgroup';
-  const machine = join(directory, group, 'machine');
-  if (!(await exists(machine))) return;
-  if (groups.version === 1) {
-    await writeFile(join(machine, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
-    while ((await readFile(join(machine, 'freezer.state'), 'utf8')).trim() !== (frozen ? 'FROZEN' : 'THAWED')) await delay(10);
-    return;
-  }
-  await writeFile(join(machine, 'cgroup.freeze'), frozen ? '1' : '0');
-  while (!(await readFile(join(machine, 'cgroup.events'), 'utf8')).includes(`frozen ${frozen ? '1' : '0'}`)) await delay(10);
+  const file = freezerFile(groups, group);
+  if (!existsSync(file)) return;
+  await writeFile(file, groups.version === 1 ? (frozen ? 'FROZEN' : 'THAWED') : frozen ? '1' : '0');
+  while (existsSync(file) && (await isFrozen(groups, group)) !== frozen) await delay(10);
+}
+
+export async function isFrozen(groups: Cgroups, group: string): Promise<boolean> {
+  const file = freezerFile(groups, group);
+  if (groups.version === 1) return (await readFile(file, 'utf8').catch(() => '')).trim() === 'FROZEN';
+  return /^frozen 1$/m.test(await readFile(join(dirname(file), 'cgroup.events'), 'utf8').catch(() => ''));
+}
+
+function freezerFile(groups: Cgroups, group: string): string {
+  if (groups.version === 1) return join('/sys/fs/cgroup/freezer', group, 'machine', 'freezer.state');
+  return join('/sys/fs/cgroup', group, groups.units ? '' : 'machine', 'cgroup.freeze');
+}
+
+/** Bytes of anonymous memory in the group; undefined where memory is not accounted. */
+export async function memoryOf(groups: Cgroups, group: string): Promise<number | undefined> {
+  const directory = join(groups.version === 1 ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup', group);
+  const text = await readFile(join(directory, 'memory.stat'), 'utf8').catch(() => '');
+  const found = /^(?:total_rss|anon) (\d+)$/m.exec(text);
+  return found === null ? undefined : Number(found[1]);
 }
 
 async function removeGroup(directory: string, deadline: number): Promise<void> {
@@ -106,11 +127,4 @@ function kill(pid: number): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -3,9 +3,10 @@ import { SlipwayError, messageOf } from '../base/errors.ts';
 
 export interface CommandOptions {
   input?: string | undefined;
-  cwd?: string | undefined;
   env?: Record<string, string> | undefined;
   onLine?: ((line: string) => void) | undefined;
+  /** Kill the program when this process dies, even by SIGKILL: for whatever writes where `down` removes. */
+  bound?: boolean | undefined;
 }
 
 export interface CommandResult {
@@ -14,7 +15,7 @@ export interface CommandResult {
   stderr: string;
 }
 
-/** Runs a program of this machine; LAB_COMMAND_FAILED with its last output when it does not end with 0. */
+/** Runs a program of this machine and returns its standard output; LAB_COMMAND_FAILED with its last lines when it does not end with 0. */
 export async function run(file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const result = await attempt(file, args, options);
   if (result.exitCode === 0) return result.stdout;
@@ -26,20 +27,21 @@ export async function run(file: string, args: readonly string[], options: Comman
   });
 }
 
-/** Like `run`, but any exit code is an answer. Throws LAB_COMMAND_FAILED only when the program cannot be started. */
+/** Like `run`, but any exit code is an answer (128 + signal for a killed program). LAB_COMMAND_FAILED only when the program cannot be started. */
 export async function attempt(file: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const child = execa(file, [...args], {
+  const [program, words] = options.bound === true ? ['setpriv', ['--pdeathsig', 'KILL', file, ...args]] : [file, [...args]];
+  const child = execa(program, words, {
     reject: false,
-    stripFinalNewline: true,
-    // One language for whoever reads the evidence.
-    env: { LC_ALL: 'C.UTF-8', ...options.env },
+    // One language for whoever reads the evidence; sbin, because sudo and cron may leave it out.
+    env: { LC_ALL: 'C.UTF-8', PATH: searchPath(), ...options.env },
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  if (options.onLine !== undefined) {
-    for await (const line of child.iterable({ from: 'all' as never })) options.onLine(line);
-  }
-  const result = await child;
+  const { onLine } = options;
+  const follow = async (from: 'stdout' | 'stderr'): Promise<void> => {
+    if (onLine === undefined) return;
+    for await (const line of child.iterable({ from })) onLine(line);
+  };
+  const [result] = await Promise.all([child, follow('stdout'), follow('stderr')]);
   if (result.exitCode === undefined && result.signal === undefined) {
     throw new SlipwayError(`${file} could not be started: ${messageOf(result.cause ?? result)}`, {
       code: 'LAB_COMMAND_FAILED',
@@ -48,7 +50,11 @@ export async function attempt(file: string, args: readonly string[], options: Co
       cause: result.cause,
     });
   }
-  return { exitCode: result.exitCode ?? 255, stdout: result.stdout, stderr: result.stderr };
+  return { exitCode: result.exitCode ?? 137, stdout: result.stdout, stderr: result.stderr };
+}
+
+export function searchPath(): string {
+  return [process.env['PATH'] ?? '/usr/bin:/bin', '/usr/sbin', '/sbin'].join(':');
 }
 
 export function lastLines(text: string, count: number): string {

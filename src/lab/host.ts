@@ -1,103 +1,61 @@
-import { randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../base/errors.ts';
-import { cgroups, destroyGroup, groupName, processesIn } from './cgroups.ts';
-import { lastLines, run } from './command.ts';
-import { resolvConf } from './network.ts';
+import { cgroups, destroyGroup, groupOf, processesIn, unitName } from './cgroups.ts';
+import { attempt, lastLines, run, searchPath } from './command.ts';
 import { hostRoot } from './paths.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
+import { login } from './ssh.ts';
 import { supervisorScript } from './supervisor.ts';
 
-/** Makes the disk of a host: an upper layer with its identity, and its own /var. Returns its lines for known_hosts. */
-export async function makeDisk(
-  lab: LabRecord,
-  host: LabHostRecord,
-  options: { publicKey: string; sudoPassword?: string | undefined },
-): Promise<string[]> {
-  const directory = hostRoot(lab.name, host.name);
-  const upper = join(directory, 'upper');
-  await mkdir(join(upper, 'etc/ssh'), { recursive: true });
-  await mkdir(join(upper, 'etc/systemd/network'), { recursive: true });
-  await mkdir(join(upper, 'root/.ssh'), { recursive: true, mode: 0o700 });
-  for (const name of ['root', 'work']) await mkdir(join(directory, name), { recursive: true });
-  const files: Record<string, string> = {
-    'etc/hostname': `${host.name}\n`,
-    'etc/hosts': `127.0.0.1\tlocalhost\n127.0.1.1\t${host.name}\n::1\tlocalhost ip6-localhost ip6-loopback\n`,
-    'etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
-    'etc/resolv.conf': lab.offline ? '' : await resolvConf(),
-    'etc/systemd/network/10-host0.network': `[Match]\nName=host0\n\n[Network]\nAddress=${host.address}/24\nGateway=${lab.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n`,
-    'root/.ssh/authorized_keys': options.publicKey,
-  };
-  for (const [path, text] of Object.entries(files)) await writeFile(join(upper, path), text);
-  await run('chmod', ['0700', join(upper, 'root'), join(upper, 'root/.ssh')]);
-  await Promise.all([
-    run('cp', ['-a', '--reflink=auto', join(host.image, 'var'), join(directory, 'var')]),
-    run('ssh-keygen', ['-q', '-A', '-f', upper]),
-  ]);
-  if (lab.user !== 'root') await makeUser(lab, host, options);
-  const keys = await Promise.all(
-    ['rsa', 'ecdsa', 'ed25519'].map((type) => readFile(join(upper, `etc/ssh/ssh_host_${type}_key.pub`), 'utf8')),
-  );
-  return keys.map((key) => `${host.address} ${key.split(' ').slice(0, 2).join(' ').trim()}`);
-}
+const startLimitMs = 60_000;
+/** systemd's signal for "reboot", SIGRTMIN+5. */
+const rebootSignal = 39;
 
-/** A user who may log in with the lab's key and use sudo: with the password, or without when there is none. */
-async function makeUser(
-  lab: LabRecord,
-  host: LabHostRecord,
-  options: { publicKey: string; sudoPassword?: string | undefined },
-): Promise<void> {
-  const directory = hostRoot(lab.name, host.name);
-  const script = `
-    mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/root"
-    mount --bind "$1/var" "$1/root/var"
-    chroot "$1/root" useradd --create-home --shell /bin/bash --groups sudo "$3"
-    home="$1/root/home/$3"
-    install -d -m 0700 "$home/.ssh"
-    cp "$1/root/root/.ssh/authorized_keys" "$home/.ssh/authorized_keys"
-    chroot "$1/root" chown -R "$3:" "/home/$3/.ssh"
-    if [ "$4" = password ]; then chroot "$1/root" chpasswd; else echo "$3 ALL=(ALL:ALL) NOPASSWD: ALL" > "$1/root/etc/sudoers.d/$3"; chmod 0440 "$1/root/etc/sudoers.d/$3"; fi`;
-  const { sudoPassword } = options;
-  const args = [directory, host.image, lab.user, sudoPassword === undefined ? 'none' : 'password'];
-  await run('unshare', ['--mount', '--propagation', 'private', 'sh', '-euc', script, 'user', ...args], {
-    input: sudoPassword === undefined ? undefined : `${lab.user}:${sudoPassword}\n`,
-  });
-}
-
-/** Switches a host on; nothing to do when it is. The machine keeps it running after this process has ended. */
+/** Switches a host on; nothing to do when it is. It keeps running after this process has ended. */
 export async function switchOn(lab: LabRecord, host: LabHostRecord): Promise<void> {
   if (await isOn(lab, host)) return;
   const groups = await cgroups();
-  const group = groupName(lab.name, host.name);
+  const group = groupOf(groups, lab.name, host.name);
   await destroyGroup(groups, group);
   const directory = hostRoot(lab.name, host.name);
   const binds = ['/dev/kmsg', '/dev/fuse', '/lib/modules'].filter((path) => existsSync(path));
   const script = join(directory, 'supervisor.sh');
-  await writeFile(
+  const options = { ...groups, group, image: host.image, directory, machine: host.machine, hostname: host.name, bridge: lab.bridge, binds };
+  await writeFile(script, supervisorScript(options));
+  const log = join(directory, 'console.log');
+  await (groups.units ? startUnit(unitName(lab.name, host.name), script, log) : startDetached(script, log));
+}
+
+async function startUnit(unit: string, script: string, log: string): Promise<void> {
+  const properties = [
+    ...['Delegate=yes', 'PrivateMounts=yes', 'TasksMax=infinity', 'OOMPolicy=continue', 'KillSignal=SIGKILL'],
+    // nspawn's way to say that the host wants to be started again.
+    ...['RestartForceExitStatus=133', 'SuccessExitStatus=133', 'RestartSec=100ms', 'StartLimitIntervalSec=0'],
+    ...[`StandardOutput=append:${log}`, `StandardError=append:${log}`],
+  ];
+  await run('systemd-run', [
+    '--quiet',
+    '--collect',
+    `--unit=${unit}`,
+    '--slice=system.slice',
+    ...properties.map((p) => `--property=${p}`),
+    'sh',
     script,
-    supervisorScript({
-      ...groups,
-      group,
-      image: host.image,
-      directory,
-      machine: host.machine,
-      hostname: host.name,
-      bridge: lab.bridge,
-      binds,
-    }),
-  );
-  const log = await open(join(directory, 'console.log'), 'w');
+  ]);
+}
+
+async function startDetached(script: string, log: string): Promise<void> {
+  const output = await open(log, 'w');
   try {
     const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', script], {
       cwd: '/',
       detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['ignore', output.fd, output.fd],
+      env: { PATH: searchPath() },
     });
     child.unref();
     await new Promise<void>((resolve, reject) => {
@@ -105,59 +63,88 @@ export async function switchOn(lab: LabRecord, host: LabHostRecord): Promise<voi
       child.once('error', reject);
     });
   } finally {
-    await log.close();
+    await output.close();
   }
 }
 
-/** Takes the power away: nothing in the host gets to say goodbye. */
+/** Takes the power away: nothing in the host gets to say goodbye. Its disk stays. */
 export async function switchOff(lab: LabRecord, host: LabHostRecord): Promise<void> {
   await rm(join(hostRoot(lab.name, host.name), 'supervisor.sh'), { force: true });
-  await destroyGroup(await cgroups(), groupName(lab.name, host.name));
+  const groups = await cgroups();
+  if (groups.units) {
+    const unit = unitName(lab.name, host.name);
+    for (const args of [
+      ['kill', '--signal=SIGKILL', unit],
+      ['stop', unit],
+      ['reset-failed', unit],
+    ])
+      await attempt('systemctl', ['--quiet', ...args]);
+  }
+  await destroyGroup(groups, groupOf(groups, lab.name, host.name));
 }
 
 export async function isOn(lab: LabRecord, host: LabHostRecord): Promise<boolean> {
-  return (await processesIn(await cgroups(), groupName(lab.name, host.name))).length > 0;
+  const groups = await cgroups();
+  return (await processesIn(groups, groupOf(groups, lab.name, host.name))).length > 0;
 }
 
-/** Returns when sshd has sent its greeting; LAB_HOST_SILENT after a minute, or at once when the host's processes have ended. */
-export async function waitForSsh(lab: LabRecord, host: LabHostRecord): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  let seen = false;
-  while (!(await greets(host.address))) {
-    const on = await isOn(lab, host);
-    if (Date.now() > deadline || (seen && !on)) {
-      const console_ = await readFile(join(hostRoot(lab.name, host.name), 'console.log'), 'utf8').catch(() => '');
-      throw new SlipwayError(seen && !on ? `host ${host.name} ended while it started` : `sshd on host ${host.name} does not answer`, {
-        code: 'LAB_HOST_SILENT',
-        category: 'failed',
-        where: { host: host.name },
-        evidence: lastLines(console_, 20),
-        hint: 'These are the last lines of its console; `slipway lab down` removes the lab.',
-      });
-    }
-    seen ||= on;
-    await delay(50);
+/** The process of this machine that is the host's init; undefined when the host is off. */
+export async function initOf(lab: LabRecord, host: LabHostRecord): Promise<number | undefined> {
+  const groups = await cgroups();
+  for (const pid of await processesIn(groups, groupOf(groups, lab.name, host.name))) {
+    const status = await readFile(`/proc/${String(pid)}/status`, 'utf8').catch(() => '');
+    const [, ...ids] = /^NSpid:.*$/m.exec(status)?.[0].split(/\s+/) ?? [];
+    // One namespace below ours: a pod's init is further down.
+    if (ids.length === 2 && ids[1] === '1') return pid;
+  }
+  return undefined;
+}
+
+/** Asks the host's init for an orderly reboot; returns when the new one is there. LAB_HOST_OFF when there is none to ask. */
+export async function restart(lab: LabRecord, host: LabHostRecord): Promise<void> {
+  const before = await initOf(lab, host);
+  if (before === undefined) throw hostOff(host);
+  process.kill(before, rebootSignal);
+  const deadline = Date.now() + startLimitMs * 2;
+  for (;;) {
+    const now = await initOf(lab, host);
+    if (now !== undefined && now !== before) return;
+    if (Date.now() > deadline) throw await silent(lab, host, `host ${host.name} does not come back from its reboot`);
+    await delay(20);
   }
 }
 
-async function greets(address: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: address, port: 22, timeout: 1000 });
-    const finish = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('data', (data) => {
-      finish(data.toString().startsWith('SSH-'));
-    });
-    socket.once('error', () => {
-      finish(false);
-    });
-    socket.once('timeout', () => {
-      finish(false);
-    });
-    socket.once('close', () => {
-      finish(false);
-    });
+/** Returns when the lab's user can log in with the lab's key and the recorded host key; LAB_HOST_SILENT after a minute, or at once when the host's processes have ended. */
+export async function waitForLogin(lab: LabRecord, host: LabHostRecord): Promise<void> {
+  const deadline = Date.now() + startLimitMs;
+  let seen = false;
+  for (;;) {
+    const last = await login(lab, host);
+    if (last === undefined) return;
+    const on = await isOn(lab, host);
+    if (seen && !on) throw await silent(lab, host, `host ${host.name} ended while it started`);
+    if (Date.now() > deadline) throw await silent(lab, host, `host ${host.name} lets nobody in: ${last}`);
+    seen ||= on;
+    await delay(20);
+  }
+}
+
+export function hostOff(host: LabHostRecord): SlipwayError {
+  return new SlipwayError(`host ${host.name} is off`, {
+    code: 'LAB_HOST_OFF',
+    category: 'usage',
+    where: { host: host.name },
+    hint: 'Switch it on first.',
+  });
+}
+
+async function silent(lab: LabRecord, host: LabHostRecord, message: string): Promise<SlipwayError> {
+  const output = await readFile(join(hostRoot(lab.name, host.name), 'console.log'), 'utf8').catch(() => '');
+  return new SlipwayError(message, {
+    code: 'LAB_HOST_SILENT',
+    category: 'failed',
+    where: { host: host.name },
+    evidence: lastLines(output, 20),
+    hint: `These are the last lines of its console; \`slipway lab down --name ${lab.name}\` removes the lab.`,
   });
 }

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SlipwayError } from '../base/errors.ts';
+import { SlipwayError, isSlipwayError } from '../base/errors.ts';
 import { attempt, run } from './command.ts';
 import { withLock } from './lock.ts';
 import { imageRoot } from './paths.ts';
 import { debianSources, rewriteSources } from './sources.ts';
 
 /** Raised when what `finish` does changes, so that old images are not taken for new ones. */
-const recipe = 1;
+const recipe = 2;
+
+const partialSuffix = '.partial';
 
 /** What a server of a small provider has; nothing that Kubernetes asks for beyond that. */
 const packages = [
@@ -25,19 +27,37 @@ export async function image(release: string, onProgress: (text: string) => void)
   const key = createHash('sha256').update(JSON.stringify({ recipe, packages, release, sources })).digest('hex').slice(0, 12);
   const directory = join(imageRoot(), `${release}-${key}`);
   if (await exists(directory)) return directory;
+  const partial = `${directory}${partialSuffix}`;
   return withLock(`${directory}.lock`, { wait: true, what: `the image of ${release}` }, async () => {
     if (await exists(directory)) return directory;
     onProgress(`making the image of Debian ${release} (once, about a minute)`);
-    const partial = await mkdtemp(`${directory}.partial-`);
     try {
+      await removeTree(partial);
       await bootstrap(release, sources, partial);
       await finish(partial);
       await rename(partial, directory);
     } finally {
-      await rm(partial, { recursive: true, force: true });
+      await removeTree(partial);
     }
     return directory;
   });
+}
+
+/** Removes what a killed run left of images; those that another run is making stay. */
+export async function removePartialImages(): Promise<void> {
+  const names = (await exists(imageRoot())) ? await readdir(imageRoot()) : [];
+  for (const name of names.filter((n) => n.endsWith(partialSuffix))) {
+    const lock = join(imageRoot(), name.replace(partialSuffix, '.lock'));
+    try {
+      await withLock(lock, { wait: false, what: 'an image' }, () => removeTree(join(imageRoot(), name)));
+    } catch (error) {
+      if (!isSlipwayError(error) || error.code !== 'LAB_BUSY') throw error;
+    }
+  }
+}
+
+async function removeTree(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true, maxRetries: 10 });
 }
 
 async function bootstrap(release: string, sources: readonly string[], directory: string): Promise<void> {
@@ -45,11 +65,10 @@ async function bootstrap(release: string, sources: readonly string[], directory:
   const proxyOptions = [...proxies.stdout.matchAll(/^(HTTPS?)='(.+)'$/gm)].map(
     ([, scheme, url]) => `--aptopt=Acquire::${scheme!.toLowerCase()}::Proxy "${url!}"`,
   );
-  // Dies with us: a killed `up` must not leave a bootstrap behind.
-  const args = ['--pdeathsig', 'TERM', 'mmdebstrap', '--mode=root', '--variant=minbase', '--skip=cleanup/apt/lists'];
+  const args = ['--mode=root', '--variant=minbase', '--skip=cleanup/apt/lists'];
   const options = ['--aptopt=Acquire::GzipIndexes "true"', '--aptopt=Acquire::Languages "none"', ...proxyOptions];
   try {
-    await run('setpriv', [...args, ...options, `--include=${packages.join(',')}`, release, directory, ...sources]);
+    await run('mmdebstrap', [...args, ...options, `--include=${packages.join(',')}`, release, directory, ...sources], { bound: true });
   } catch (cause) {
     throw new SlipwayError(`the image of Debian ${release} could not be made`, {
       code: 'LAB_IMAGE_FAILED',
@@ -90,7 +109,8 @@ set -eu
 awk '$3 == "cgroup" { print $2 }' /proc/self/mounts | while read -r directory; do
   mount -o remount,bind,rw "$directory"
 done
-mount -o remount,bind,rw /proc/sys/net || true
+# Without this every mount below /proc/sys appears twice, and the kubelet reads all of them often.
+mount --make-rprivate /proc
 mkdir -p /run/slipway-lab/sysctl
 for key in \\
   vm/overcommit_memory vm/panic_on_oom vm/max_map_count vm/swappiness \\

@@ -1,3 +1,11 @@
-export { labUp, labDown } from './up.ts';
-export type { LabUpOptions } from './up.ts';
-export { labPrerequisites, installPrerequisites } from './prerequisites.ts';
+export { labUp } from './up.ts';
+export type { Lab, LabUpOptions } from './up.ts';
+export { labDown } from './down.ts';
+export type { LabDownOptions } from './down.ts';
+export { labStatus } from './status.ts';
+export type { LabHostStatus, LabStatus } from './status.ts';
+export { labExec, labSsh } from './exec.ts';
+export type { LabExecOptions, LabExecResult, LabSshOptions } from './exec.ts';
+export { cutOff, pause, powerOff, powerOn, reboot, reconnect, resume } from './power.ts';
+export type { HostRef } from './power.ts';
+export { installPrerequisites, labPrerequisites } from './prerequisites.ts';

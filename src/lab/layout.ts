@@ -7,13 +7,20 @@ export interface LayoutOptions {
   controlPlanes: number;
   releases: readonly string[];
   number: number;
+  /** The lab's network without its last number, e.g. 10.86.1. */
+  prefix: string;
 }
 
 const limits = { controlPlanes: 9, workers: 200 };
 
+/** The name of a host's link on this machine, given by nspawn. */
+export function hostLink(machine: string): string {
+  return `vb-${machine}`;
+}
+
 /** Names, addresses and roles of a lab's hosts: cp-1 is .11, w-1 is .21. LAB_SIZE for numbers that make no lab. */
 export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
-  const { hosts, controlPlanes, releases, number } = options;
+  const { hosts, controlPlanes, releases, number, prefix } = options;
   const workers = hosts - controlPlanes;
   if (
     ![hosts, controlPlanes].every(Number.isInteger) ||
@@ -35,7 +42,7 @@ export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
     const roles: Role[] = worker ? ['worker'] : ['control-plane', 'etcd'];
     return {
       name,
-      address: `10.86.${String(number)}.${String(worker ? 21 + i - controlPlanes : 11 + i)}`,
+      address: `${prefix}.${String(worker ? 21 + i - controlPlanes : 11 + i)}`,
       release: releases[i] ?? releases.at(-1) ?? 'bookworm',
       roles,
       machine: `l${String(number)}-${name}`,
@@ -60,4 +67,14 @@ spec:
   hosts:
 ${hosts.join('\n')}
 `;
+}
+
+/** LAB_NAME unless the name can be part of a directory's, a unit's and a control group's name. */
+export function checkName(name: string): void {
+  if (/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return;
+  throw new SlipwayError(`"${name}" cannot be the name of a lab`, {
+    code: 'LAB_NAME',
+    category: 'usage',
+    hint: 'Use at most 40 lower-case letters, digits and dashes.',
+  });
 }

@@ -1,25 +1,43 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import ipaddr from 'ipaddr.js';
 import { SlipwayError } from '../base/errors.ts';
 import { attempt, run } from './command.ts';
-import type { LabRecord } from './record.ts';
+import { hostLink } from './layout.ts';
+import type { LabHostRecord, LabRecord } from './record.ts';
 
-/** 10.80.0.0 to 10.95.255.0: clear of the default pod and Service networks. */
-export const firstOctets = '10.86';
+/** Second numbers of the 10.x networks that labs take: clear of the usual pod and Service networks. */
+const seconds = Array.from({ length: 32 }, (_, i) => 64 + ((i + 22) % 32));
 
-export function hostLink(machine: string): string {
-  return `vb-${machine}`;
-}
-
-/** The lowest number whose network neither another lab nor any route or address of this machine uses. */
-export async function freeNumber(taken: readonly number[]): Promise<number> {
-  const routes = await run('ip', ['-4', 'route', 'show', 'table', 'all']);
-  const used = new Set([...taken, ...[...routes.matchAll(/\b10\.86\.(\d+)\./g)].map((m) => Number(m[1]))]);
-  for (let number = 1; number < 255; number += 1) if (!used.has(number)) return number;
+/**
+ * A number that no other lab has, and the first 10.x.NUMBER network, without its last number, that no route of this machine leads to.
+ * Routes to 10.0.0.0/8 or most of it (a company's VPN) do not count: a lab's own, more specific route wins. LAB_NO_NETWORK when all are in use.
+ */
+export function freeNetwork(routes: string, taken: readonly number[]): { number: number; prefix: string } {
+  const networks = [...routes.matchAll(/\b10(?:\.\d+){1,3}(?:\/\d+)?(?=\s)/g)]
+    .map(([text]) => parseNetwork(text))
+    .filter(([, bits]) => bits >= 12);
+  for (let number = 1; number < 255; number += 1) {
+    if (taken.includes(number)) continue;
+    for (const second of seconds) {
+      const prefix = `10.${String(second)}.${String(number)}`;
+      const ours = ipaddr.IPv4.parse(`${prefix}.0`);
+      if (!networks.some(([address, bits]) => ours.match(address, Math.min(bits, 24)))) return { number, prefix };
+    }
+  }
   throw new SlipwayError('every network of the lab is in use', {
     code: 'LAB_NO_NETWORK',
     category: 'refused',
     hint: 'Take a lab down: `slipway lab status` lists them.',
   });
+}
+
+function parseNetwork(text: string): [ipaddr.IPv4, number] {
+  const [address = '', bits = '32'] = text.split('/');
+  return [ipaddr.IPv4.parse(address), Number(bits)];
+}
+
+export async function routesOfMachine(): Promise<string> {
+  return run('ip', ['-4', 'route', 'show', 'table', 'all']);
 }
 
 /** The rules of one lab, without -A or -D; `-w` waits for the lock of iptables. */
@@ -32,7 +50,8 @@ function rules(lab: LabRecord): string[][] {
     between,
     ['filter', 'FORWARD', '-i', lab.bridge, '!', '-o', lab.bridge, ...comment, '-j', 'ACCEPT'],
     ['filter', 'FORWARD', '-o', lab.bridge, '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED', ...comment, '-j', 'ACCEPT'],
-    ['nat', 'POSTROUTING', '-s', lab.range, '!', '-d', lab.range, ...comment, '-j', 'MASQUERADE'],
+    // By the way out, not by the destination: hosts send to pods of other hosts over the bridge under their own addresses.
+    ['nat', 'POSTROUTING', '-s', lab.range, '!', '-o', lab.bridge, ...comment, '-j', 'MASQUERADE'],
   ];
 }
 
@@ -41,6 +60,8 @@ export async function networkUp(lab: LabRecord): Promise<void> {
   if ((await attempt('ip', ['link', 'show', lab.bridge])).exitCode !== 0) await run('ip', ['link', 'add', lab.bridge, 'type', 'bridge']);
   await run('ip', ['addr', 'replace', `${lab.gateway}/24`, 'dev', lab.bridge]);
   await run('ip', ['link', 'set', lab.bridge, 'up']);
+  // A host that was asked for too early is asked for again after this time, not after a second.
+  await writeFile(`/proc/sys/net/ipv4/neigh/${lab.bridge}/retrans_time_ms`, '50');
   for (const [table = '', chain = '', ...rule] of rules(lab)) {
     if ((await attempt('iptables', ['-w', '-t', table, '-C', chain, ...rule])).exitCode !== 0)
       await run('iptables', ['-w', '-t', table, '-I', chain, ...rule]);
@@ -73,11 +94,13 @@ export async function resolvConf(): Promise<string> {
   return '';
 }
 
-/** Reads or writes one kernel setting of this machine, named as a path below /proc/sys. */
-export async function readKernel(key: string): Promise<string> {
-  return (await readFile(`/proc/sys/${key}`, 'utf8')).trim();
+/** Pulls the plug of a host's network, or puts it back. */
+export async function setLink(host: LabHostRecord, state: 'up' | 'down'): Promise<void> {
+  await run('ip', ['link', 'set', hostLink(host.machine), state]);
 }
 
-export async function writeKernel(key: string, value: string): Promise<void> {
-  await writeFile(`/proc/sys/${key}`, value);
+/** Whether the plug is in; undefined when the host has no link because it is off. */
+export async function linkIsUp(host: LabHostRecord): Promise<boolean | undefined> {
+  const { exitCode, stdout } = await attempt('ip', ['link', 'show', hostLink(host.machine)]);
+  return exitCode === 0 ? /[<,]UP[,>]/.test(stdout) : undefined;
 }

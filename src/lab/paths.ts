@@ -11,6 +11,16 @@ export function labRoot(name: string): string {
   return join(stateRoot(), name);
 }
 
+/** Held while a lab is made or removed. */
+export function labLock(name: string): string {
+  return join(stateRoot(), `.${name}.lock`);
+}
+
+/** Held while something is decided that concerns all labs: numbers, and settings of the machine. Taken after a lab's own lock. */
+export function allLabsLock(): string {
+  return join(stateRoot(), '.all.lock');
+}
+
 export function hostRoot(lab: string, host: string): string {
   return join(labRoot(lab), 'hosts', host);
 }

@@ -1,10 +1,13 @@
 import { sh } from '../base/quote.ts';
+import { hostLink } from './layout.ts';
 
 export interface SupervisorOptions {
   /** Mount points of all cgroup hierarchies. */
   hierarchies: readonly string[];
   group: string;
   version: 1 | 2;
+  /** systemd starts the script as a unit, gives it its group and mount namespace, and starts it again when the host reboots. */
+  units: boolean;
   /** Directories: the image, and the host's own `root`, `upper`, `work` and `var`. */
   image: string;
   directory: string;
@@ -35,50 +38,74 @@ function nspawn(options: SupervisorOptions): string[] {
  * of the host is found again. /var is a plain directory, because containerd's overlays do not stack on an overlay.
  */
 export function supervisorScript(options: SupervisorOptions): string {
-  const { directory, group, hierarchies } = options;
   return `#!/bin/sh
 set -eu
-
-join() {
-  for hierarchy in ${sh`${hierarchies}`}; do
-    group="$hierarchy"
-    for part in ${sh`${group}`} "$1"; do
-      enable "$group"
-      [ -d "$group/$part" ] || mkdir "$group/$part"
-      if [ -e "$group/cpuset.mems" ] && [ -e "$group/$part/cpuset.mems" ] && [ ! -e "$group/cgroup.controllers" ]; then
-        cat "$group/cpuset.cpus" > "$group/$part/cpuset.cpus"
-        cat "$group/cpuset.mems" > "$group/$part/cpuset.mems"
-      fi
-      group="$group/$part"
-    done
-    echo $$ > "$group/cgroup.procs"
-  done
+${options.units ? mountsPart(options) + unitPart(options) : groupsPart(options) + mountsPart(options) + loopPart(options)}`;
 }
 
-# cgroup v2 hands controllers down one level at a time.
-enable() {
-  [ ${String(options.version)} = 2 ] || return 0
-  for controller in $(cat "$1/cgroup.controllers"); do
-    echo "+$controller" > "$1/cgroup.subtree_control" || true
-  done
-}
-
-if [ "\${1:-}" = machine ]; then
-  join machine
-  exec ${sh`${nspawn(options)}`}
-fi
-
-join supervisor
+function mountsPart({ image, directory }: SupervisorOptions): string {
+  const layers = `lowerdir=${image},upperdir=${directory}/upper,workdir=${directory}/work`;
+  return `
 # Whoever takes the lab down removes this file first.
 [ -e "$0" ] || exit 0
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
-${sh`mount -t overlay overlay -o ${`lowerdir=${options.image},upperdir=${directory}/upper,workdir=${directory}/work`} ${`${directory}/root`}`}
+${sh`mount -t overlay overlay -o ${layers} ${`${directory}/root`}`}
+`;
+}
+
+function unitPart(options: SupervisorOptions): string {
+  return `
+${clearLink(options)}
+exec ${sh`${nspawn(options)}`}
+`;
+}
+
+function groupsPart({ hierarchies, group, version }: SupervisorOptions): string {
+  // v1 wants processors and memory nodes named in every new cpuset; v2 hands controllers down one level at a time.
+  const inherit = `for file in cpuset.cpus cpuset.mems; do
+        [ ! -e "$parent/$file" ] || cat "$parent/$file" > "$child/$file"
+      done`;
+  const enable = `for controller in $(cat "$parent/cgroup.controllers"); do
+        echo "+$controller" > "$parent/cgroup.subtree_control" || true
+      done`;
+  return `
+enter() {
+  for parent in ${sh`${hierarchies}`}; do
+    for part in ${sh`${group}`} "$1"; do
+      child="$parent/$part"
+      mkdir -p "$child"
+      ${version === 1 ? inherit : enable}
+      parent="$child"
+    done
+    echo 0 > "$child/cgroup.procs"
+  done
+}
+
+clear_groups() {
+  for hierarchy in ${sh`${hierarchies}`}; do
+    find "$hierarchy/"${sh`${group}`}/machine -mindepth 1 -depth -type d -exec rmdir {} +
+  done
+}
+
+enter supervisor
+`;
+}
+
+function loopPart(options: SupervisorOptions): string {
+  return `
 while :; do
+  ${clearLink(options)}
   status=0
-  sh "$0" machine || status=$?
+  (enter machine && exec ${sh`${nspawn(options)}`}) || status=$?
   # nspawn's way to say that the host wants to be started again.
   [ "$status" = 133 ] || exit "$status"
+  clear_groups
 done
 `;
+}
+
+/** The link of the start before may outlive it for a moment. */
+function clearLink(options: SupervisorOptions): string {
+  return `${sh`ip link delete ${hostLink(options.machine)}`} 2>/dev/null || true`;
 }

@@ -1,163 +1,187 @@
-import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readFile, rmdir, stat, writeFile, chmod, rm } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SlipwayError } from '../base/errors.ts';
-import { cgroups, destroyGroup, groupName } from './cgroups.ts';
 import { run } from './command.ts';
-import { makeDisk, switchOff, switchOn, waitForSsh } from './host.ts';
+import { makeDisk } from './disk.ts';
+import type { DiskOptions } from './disk.ts';
+import { remove } from './down.ts';
+import { refuseForeignFiles, writeFiles } from './files.ts';
+import { switchOn, waitForLogin } from './host.ts';
 import { image } from './image.ts';
-import { clusterFile, layout } from './layout.ts';
+import { checkName, layout } from './layout.ts';
 import { withLock } from './lock.ts';
-import { raiseMachineSettings, restoreMachineSettings } from './machine.ts';
-import { freeNumber, networkDown, networkUp } from './network.ts';
-import { labRoot, stateRoot } from './paths.ts';
+import { raiseMachineSettings } from './machine.ts';
+import { freeNetwork, networkUp, routesOfMachine } from './network.ts';
+import { allLabsLock, labLock, labRoot } from './paths.ts';
 import { requireMachine } from './prerequisites.ts';
 import { readRecord, readRecords, writeRecord } from './record.ts';
 import type { LabRecord } from './record.ts';
 
 export interface LabUpOptions {
+  /** Default `lab`. Several labs live side by side. */
   name?: string;
-  /** How many hosts in all, control planes included. */
+  /** How many hosts in all, control planes included; default 3. */
   hosts?: number;
+  /** Default 1; these also run etcd. */
   controlPlanes?: number;
   /** No way out of the lab's own network, as in an air-gapped hall. */
   offline?: boolean;
-  /** Debian releases, one for each host; the last one counts for the rest. */
+  /** Debian releases, one for each host; the last one counts for the rest. Default bookworm. */
   releases?: readonly string[];
-  /** Where cluster.yaml, known_hosts and the key are written. */
+  /** Where cluster.yaml, known_hosts and the key are written; default the current directory. */
   directory?: string;
-  /** Who logs in. Anyone but root gets sudo. */
+  /** Who logs in, default root. Anyone else gets sudo. */
   user?: string;
-  /** The password that sudo asks `user` for; undefined: it asks for none. */
+  /** What sudo asks `user` for; undefined: nothing. */
   sudoPassword?: string;
   onProgress?: (text: string) => void;
 }
 
-export async function labUp(options: LabUpOptions = {}): Promise<LabRecord> {
+/** A lab that is up. All paths are absolute. */
+export interface Lab {
+  name: string;
+  directory: string;
+  clusterFile: string;
+  identityFile: string;
+  knownHosts: string;
+  user: string;
+  hosts: readonly { name: string; address: string; release: string }[];
+}
+
+/**
+ * Makes a lab, or switches on what is off of one that exists. Returns when the user can log in to every host.
+ * What a killed `up` left of this lab is removed first. Errors: LAB_EXISTS when it exists with other hosts, LAB_FILE_EXISTS rather than
+ * overwrite a file that is not the lab's, LAB_BUSY, LAB_NAME, LAB_SIZE, LAB_NOT_ROOT, LAB_NOT_LINUX, LAB_PREREQUISITES, LAB_NO_MIRROR,
+ * LAB_NO_NETWORK, LAB_IMAGE_FAILED, LAB_HOST_SILENT, LAB_COMMAND_FAILED.
+ */
+export async function labUp(options: LabUpOptions = {}): Promise<Lab> {
   const { name = 'lab' } = options;
   checkName(name);
+  checkUser(options.user ?? 'root');
   await requireMachine();
-  return withLock(join(stateRoot(), `.${name}.lock`), { wait: false, what: `lab "${name}"` }, async () => {
+  const record = await withLock(labLock(name), { wait: false, what: `lab "${name}"` }, async () => {
     const before = await readRecord(name);
-    if (before?.state === 'up') {
-      throw new SlipwayError(`lab "${name}" exists`, {
-        code: 'LAB_EXISTS',
-        category: 'usage',
-        hint: `\`slipway lab down --name ${name}\` removes it.`,
-      });
-    }
+    if (before?.state === 'up') return again(before, options);
     if (before !== undefined) await remove(before);
     return make(name, options);
   });
+  const { directory, user, hosts } = record;
+  const at = (file: string): string => join(directory, file);
+  return { name, directory, clusterFile: at('cluster.yaml'), identityFile: at('id_ed25519'), knownHosts: at('known_hosts'), user, hosts };
 }
 
 async function make(name: string, options: LabUpOptions): Promise<LabRecord> {
-  const { onProgress = () => undefined, hosts = 3, controlPlanes = 1, releases = ['bookworm'], offline = false } = options;
-  const images = new Map<string, string>();
-  for (const release of new Set(layout({ hosts, controlPlanes, releases, number: 1 }).map((h) => h.release)))
-    images.set(release, await image(release, onProgress));
+  const { onProgress = () => undefined } = options;
   const directory = resolve(options.directory ?? '.');
-  const record = await withLock(join(stateRoot(), '.numbers.lock'), { wait: true, what: 'the numbers of labs' }, async () => {
-    const number = await freeNumber((await readRecords()).map((lab) => lab.number));
-    const network = `10.86.${String(number)}`;
-    const created: LabRecord = {
-      ...{
-        format: 1,
-        name,
-        state: 'making',
-        createdAt: new Date().toISOString(),
-        number,
-        range: `${network}.0/24`,
-        gateway: `${network}.1`,
-      },
-      ...{ bridge: `slab${String(number)}`, offline, serviceCidr: '10.96.0.0/16', directory, user: options.user ?? 'root' },
-      directoryMade: !(await stat(directory).then(
-        (s) => s.isDirectory(),
-        () => false,
-      )),
-      files: {},
-      hosts: layout({ hosts, controlPlanes, releases, number }).map((host) => ({ ...host, image: images.get(host.release)! })),
-    };
-    await writeRecord(created);
-    await raiseMachineSettings({ forward: !offline });
-    return created;
-  });
+  await refuseForeignFiles(directory);
+  const images = new Map<string, string>();
+  for (const release of new Set(hostsOf(options).map((host) => host.release))) images.set(release, await image(release, onProgress));
+  const record = await announce(name, directory, images, options);
   const ssh = join(labRoot(name), 'ssh');
   await mkdir(ssh, { recursive: true, mode: 0o700 });
-  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', `slipway-lab-${name}`, '-f', join(ssh, 'id_ed25519')]);
-  const publicKey = await readFile(join(ssh, 'id_ed25519.pub'), 'utf8');
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', `slipway-lab-${name}`, '-f', join(ssh, 'id_ed25519')], { bound: true });
   await networkUp(record);
-  onProgress(`starting ${String(record.hosts.length)} hosts`);
-  const knownHosts = await Promise.all(
+  onProgress(`starting ${String(record.hosts.length)} ${record.hosts.length === 1 ? 'host' : 'hosts'}`);
+  const disk: DiskOptions = { publicKey: await readFile(join(ssh, 'id_ed25519.pub'), 'utf8'), sudoPassword: options.sudoPassword };
+  const keys = await Promise.all(
     record.hosts.map(async (host) => {
-      const lines = await makeDisk(record, host, { publicKey, sudoPassword: options.sudoPassword });
+      const lines = await makeDisk(record, host, disk);
       await switchOn(record, host);
       return lines;
     }),
   );
-  await writeFile(join(ssh, 'known_hosts'), knownHosts.flat().join('\n') + '\n');
+  await writeFile(join(ssh, 'known_hosts'), keys.flat().join('\n') + '\n');
+  await answer(record, onProgress);
+  const up: LabRecord = { ...record, state: 'up', files: await writeFiles(record) };
+  await writeRecord(up);
+  return up;
+}
+
+/** Takes a number and a network, and writes down what will be made before any of it is. */
+async function announce(name: string, directory: string, images: ReadonlyMap<string, string>, options: LabUpOptions): Promise<LabRecord> {
+  const { offline = false, user = 'root' } = options;
+  return withLock(allLabsLock(), { wait: true, what: 'all labs' }, async () => {
+    const { number, prefix } = freeNetwork(
+      await routesOfMachine(),
+      (await readRecords()).map((lab) => lab.number),
+    );
+    const record: LabRecord = {
+      format: 1,
+      name,
+      state: 'making',
+      createdAt: new Date().toISOString(),
+      number,
+      range: `${prefix}.0/24`,
+      gateway: `${prefix}.1`,
+      bridge: `slab${String(number)}`,
+      offline,
+      serviceCidr: '10.96.0.0/16',
+      directory,
+      directoryMade: !(await isDirectory(directory)),
+      files: {},
+      user,
+      hosts: hostsOf(options, { number, prefix }).map((host) => ({ ...host, image: images.get(host.release)! })),
+    };
+    await writeRecord(record);
+    await raiseMachineSettings({ forward: !offline });
+    return record;
+  });
+}
+
+/** A lab that was made before: its hosts go on, also after the machine itself was restarted. */
+async function again(record: LabRecord, options: LabUpOptions): Promise<LabRecord> {
+  const same = (host: { name: string; release: string }): string => `${host.name} ${host.release}`;
+  const asked =
+    options.hosts === undefined && options.controlPlanes === undefined && options.releases === undefined ? record.hosts : hostsOf(options);
+  if (
+    asked.map(same).join() !== record.hosts.map(same).join() ||
+    (options.user ?? record.user) !== record.user ||
+    (options.offline ?? record.offline) !== record.offline
+  ) {
+    throw new SlipwayError(`lab "${record.name}" exists, and it is not the one that is asked for`, {
+      code: 'LAB_EXISTS',
+      category: 'usage',
+      where: { file: record.directory },
+      hint: `Remove it with \`slipway lab down --name ${record.name}\`, or choose another name.`,
+    });
+  }
+  await withLock(allLabsLock(), { wait: true, what: 'all labs' }, () => raiseMachineSettings({ forward: !record.offline }));
+  await networkUp(record);
+  for (const host of record.hosts) await switchOn(record, host);
+  await answer(record, options.onProgress ?? (() => undefined));
+  return record;
+}
+
+async function answer(record: LabRecord, onProgress: (text: string) => void): Promise<void> {
   await Promise.all(
     record.hosts.map(async (host) => {
-      await waitForSsh(record, host);
+      await waitForLogin(record, host);
       onProgress(`${host.name} answers at ${host.address}`);
     }),
   );
-  const done: LabRecord = { ...record, state: 'up', files: await writeFiles(record, ssh) };
-  await writeRecord(done);
-  return done;
 }
 
-async function writeFiles(record: LabRecord, ssh: string): Promise<Record<string, string>> {
-  await mkdir(record.directory, { recursive: true });
-  const files: Record<string, string> = {};
-  await writeFile(join(record.directory, 'cluster.yaml'), clusterFile(record));
-  for (const file of ['id_ed25519', 'id_ed25519.pub', 'known_hosts']) await copyFile(join(ssh, file), join(record.directory, file));
-  await chmod(join(record.directory, 'id_ed25519'), 0o600);
-  for (const file of ['cluster.yaml', 'id_ed25519', 'id_ed25519.pub', 'known_hosts'])
-    files[file] = await digest(join(record.directory, file));
-  return files;
-}
-
-/** Removes a lab, or what there is of it; a lab that does not exist is no error. */
-export async function labDown(options: { name?: string; onProgress?: (text: string) => void } = {}): Promise<void> {
-  const { name = 'lab' } = options;
-  checkName(name);
-  await requireMachine();
-  await withLock(join(stateRoot(), `.${name}.lock`), { wait: false, what: `lab "${name}"` }, async () => {
-    const record = await readRecord(name);
-    if (record !== undefined) await remove(record);
-    else await rm(labRoot(name), { recursive: true, force: true });
-  });
-  await rm(join(stateRoot(), `.${name}.lock`), { force: true });
-}
-
-async function remove(lab: LabRecord): Promise<void> {
-  await Promise.all(lab.hosts.map((host) => switchOff(lab, host)));
-  const groups = await cgroups();
-  for (const host of lab.hosts) await destroyGroup(groups, groupName(lab.name, host.name));
-  await networkDown(lab);
-  for (const [file, written] of Object.entries(lab.files)) {
-    const path = join(lab.directory, file);
-    if ((await digest(path).catch(() => '')) === written) await rm(path, { force: true });
-  }
-  if (lab.directoryMade) await rmdir(lab.directory).catch(() => undefined);
-  await withLock(join(stateRoot(), '.numbers.lock'), { wait: true, what: 'the numbers of labs' }, async () => {
-    await rm(labRoot(lab.name), { recursive: true, force: true });
-    if ((await readRecords()).length === 0) await restoreMachineSettings();
+function hostsOf(options: LabUpOptions, network = { number: 0, prefix: '' }): ReturnType<typeof layout> {
+  return layout({
+    hosts: options.hosts ?? 3,
+    controlPlanes: options.controlPlanes ?? 1,
+    releases: options.releases ?? ['bookworm'],
+    ...network,
   });
 }
 
-async function digest(file: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex');
-}
-
-function checkName(name: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return;
-  throw new SlipwayError(`"${name}" cannot be the name of a lab`, {
-    code: 'LAB_NAME',
+function checkUser(user: string): void {
+  if (/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) return;
+  throw new SlipwayError(`"${user}" cannot be the name of a user`, {
+    code: 'LAB_USER',
     category: 'usage',
-    hint: 'Use at most 40 lower-case letters, digits and dashes.',
+    hint: 'Use lower-case letters, digits, dashes and underscores.',
   });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }

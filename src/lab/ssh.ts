@@ -1,0 +1,70 @@
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { attempt, lastLines } from './command.ts';
+import type { CommandResult } from './command.ts';
+import { labRoot } from './paths.ts';
+import type { LabHostRecord, LabRecord } from './record.ts';
+
+/** The words before a remote command: the lab's own key and host keys, nothing of the user's configuration. */
+export function sshArguments(lab: LabRecord, host: LabHostRecord, user: string): string[] {
+  const directory = join(labRoot(lab.name), 'ssh');
+  const options = {
+    IdentityFile: join(directory, 'id_ed25519'),
+    IdentitiesOnly: 'yes',
+    UserKnownHostsFile: join(directory, 'known_hosts'),
+    GlobalKnownHostsFile: '/dev/null',
+    StrictHostKeyChecking: 'yes',
+    ConnectTimeout: '5',
+    LogLevel: 'ERROR',
+  };
+  return ['-F', '/dev/null', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]), `${user}@${host.address}`];
+}
+
+/** Runs a shell command on a host as root. */
+export async function onHost(
+  lab: LabRecord,
+  host: LabHostRecord,
+  command: string,
+  onLine?: (line: string) => void,
+): Promise<CommandResult> {
+  return attempt('ssh', ['-o', 'BatchMode=yes', ...sshArguments(lab, host, 'root'), command], { onLine });
+}
+
+/** Logs in as the lab's user and out again: undefined, or why it failed. Looks for sshd's greeting first, which costs nothing while the host starts. */
+export async function login(lab: LabRecord, host: LabHostRecord): Promise<string | undefined> {
+  if (!(await greets(host.address, 200))) return 'sshd does not answer';
+  const result = await attempt('ssh', ['-o', 'BatchMode=yes', ...sshArguments(lab, host, lab.user), 'true']);
+  return result.exitCode === 0 ? undefined : lastLines(result.stderr, 1);
+}
+
+/** Whether an SSH server answers at the address within the time. */
+export async function greets(address: string, withinMs = 1000): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port: 22 });
+    const finish = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(withinMs, () => {
+      finish(false);
+    });
+    socket.once('data', (data) => {
+      finish(data.toString('latin1').startsWith('SSH-'));
+    });
+    for (const event of ['error', 'close']) {
+      socket.once(event, () => {
+        finish(false);
+      });
+    }
+  });
+}
+
+/** An interactive session on this terminal; returns its exit code. */
+export async function session(lab: LabRecord, host: LabHostRecord, command?: string): Promise<number> {
+  const result = await execa('ssh', [...sshArguments(lab, host, lab.user), ...(command === undefined ? [] : ['-t', command])], {
+    reject: false,
+    stdio: 'inherit',
+  });
+  return result.exitCode ?? 255;
+}
