@@ -18,19 +18,17 @@ export interface Plan {
  */
 export function makePlan<C>(phases: readonly Phase<C>[], context: C, states: Readonly<Record<string, HostState>>): Plan {
   const wanted = phases.flatMap((phase) => phase.plan(context).map((desired) => ({ phase: phase.id, desired })));
+  const due = new Map<string, Step>();
   const known = new Set<string>();
-  const planned = new Map<string, Step>();
   for (const { phase, desired } of wanted) {
     if (known.has(desired.id)) throw bug(`two steps are called ${desired.id}`);
     known.add(desired.id);
-    if (desired.onlyWith && !desired.onlyWith.some((id) => planned.has(id))) continue;
     const reason = reasonFor(desired.action, desired.host === OPERATOR ? emptyState : (states[desired.host] ?? emptyState));
-    if (reason !== undefined) planned.set(desired.id, complete(desired, phase, reason));
+    if (reason !== undefined) due.set(desired.id, complete(desired, phase, reason));
   }
+  const accompanied = ({ onlyWith }: Desired): boolean => onlyWith === undefined || onlyWith.some((id) => due.has(id));
+  const planned = new Map(wanted.flatMap(({ desired }) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])));
   const steps = [...planned.values()].map((step) => ({ ...step, needs: step.needs.filter((id) => planned.has(id)) }));
-  for (const { desired } of wanted) {
-    for (const id of desired.needs ?? []) if (!known.has(id)) throw bug(`${desired.id} needs ${id}, which no phase plans`);
-  }
   return { digest: digestOf(steps), steps };
 }
 

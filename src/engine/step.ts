@@ -76,11 +76,10 @@ export interface UnitAction {
 export interface ScriptAction {
   kind: 'script';
   script: string;
-  /** The probe that tells whether it is done, and what it prints then. Without it the step runs whenever it is planned. */
-  done?: { probe: string; equals: string };
+  /** The probe that tells whether it is done, and the lines that it prints then. Without it the step runs whenever it is planned. */
+  done?: { probe: string; lines: readonly string[] };
   /** References whose bytes the script reads on its standard input, one after the other. */
   stdin?: readonly string[];
-  timeoutSeconds?: number;
 }
 
 export interface WaitAction {
@@ -129,7 +128,7 @@ export interface Desired {
   onlyWith?: readonly string[];
 }
 
-export type Lane = 'main' | 'delivery' | 'packages';
+export type Lane = 'main' | 'delivery' | 'packages' | 'images';
 
 /** A desired thing that is not so yet. */
 export interface Step extends Desired {

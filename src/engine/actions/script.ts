@@ -4,8 +4,9 @@ import type { Kind } from './action.ts';
 export const script: Kind<ScriptAction> = {
   reason({ done }, state) {
     if (!done) return 'to be done';
-    const found = state.probes[done.probe];
-    return found === done.equals ? undefined : 'not done';
+    const found = new Set((state.probes[done.probe] ?? '').split('\n'));
+    const absent = done.lines.filter((line) => !found.has(line));
+    return absent.length === 0 ? undefined : absent.length === done.lines.length ? 'not done' : `not so: ${absent.join(', ')}`;
   },
-  shell: (action) => (action.timeoutSeconds === undefined ? action.script : `(\n${action.script}\n)`),
+  shell: (action) => action.script,
 };

@@ -1,0 +1,102 @@
+import type { Component } from './component.ts';
+import { BIN, etcdMembers, isEtcdMember, nodeAddress, PKI } from './topology.ts';
+
+const CONFIG = '/etc/etcd/pki';
+const DATA = '/var/lib/etcd';
+const OWNER = 'etcd:etcd';
+
+/** The unit lies where kube-bench looks for it, and the keys outside of /etc/kubernetes/pki, because etcd runs as its own user (HARDENING 1). */
+export const etcd: Component = {
+  name: 'etcd',
+  summary: 'The key-value store that holds all of the cluster’s state.',
+  runsOn: isEtcdMember,
+  owns: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service'],
+  declare({ cluster, host }) {
+    const address = nodeAddress(host);
+    const members = etcdMembers(cluster);
+    return {
+      artefacts: ['etcd'],
+      user: { name: 'etcd', home: DATA },
+      directories: [
+        { path: '/etc/etcd', mode: '0755' },
+        { path: CONFIG, mode: '0700', owner: OWNER },
+        { path: DATA, mode: '0700', owner: OWNER },
+      ],
+      files: [
+        { path: `${CONFIG}/ca.crt`, from: { ref: 'authority:etcd' }, mode: '0600', owner: OWNER },
+        // Read at the first start only: a member that has data takes its members from there, so later members never change this file.
+        {
+          path: '/etc/etcd/bootstrap.env',
+          from: {
+            template: 'etcd/bootstrap.env.hbs',
+            data: { token: cluster.name, members: members.map((member) => ({ name: member.name, url: `https://${nodeAddress(member)}:2380` })) },
+          },
+          once: true,
+          reloaded: true,
+        },
+      ],
+      certificates: [
+        {
+          name: 'etcd-server',
+          authority: 'etcd',
+          commonName: host.name,
+          organizations: [],
+          usages: ['server', 'client'],
+          dnsNames: [host.name, 'localhost'],
+          ipAddresses: [address, '127.0.0.1'],
+          certificatePath: `${CONFIG}/server.crt`,
+          keyPath: `${CONFIG}/server.key`,
+          owner: OWNER,
+        },
+        {
+          name: 'etcd-peer',
+          authority: 'etcd',
+          commonName: host.name,
+          organizations: [],
+          usages: ['server', 'client'],
+          dnsNames: [host.name],
+          ipAddresses: [address],
+          certificatePath: `${CONFIG}/peer.crt`,
+          keyPath: `${CONFIG}/peer.key`,
+          owner: OWNER,
+        },
+      ],
+      unit: {
+        name: 'etcd.service',
+        path: '/usr/lib/systemd/system/etcd.service',
+        template: 'etcd/etcd.service.hbs',
+        data: { binary: `${BIN}/etcd` },
+        flags: [
+          { name: 'name', value: host.name },
+          { name: 'data-dir', value: DATA },
+          { name: 'listen-client-urls', value: `https://127.0.0.1:2379,https://${address}:2379` },
+          { name: 'advertise-client-urls', value: `https://${address}:2379` },
+          { name: 'listen-peer-urls', value: `https://${address}:2380` },
+          { name: 'initial-advertise-peer-urls', value: `https://${address}:2380` },
+          { name: 'cert-file', value: `${CONFIG}/server.crt` },
+          { name: 'key-file', value: `${CONFIG}/server.key` },
+          { name: 'trusted-ca-file', value: `${CONFIG}/ca.crt` },
+          { name: 'client-cert-auth', value: 'true' },
+          { name: 'peer-cert-file', value: `${CONFIG}/peer.crt` },
+          { name: 'peer-key-file', value: `${CONFIG}/peer.key` },
+          { name: 'peer-trusted-ca-file', value: `${CONFIG}/ca.crt` },
+          { name: 'peer-client-cert-auth', value: 'true' },
+          { name: 'tls-min-version', value: 'TLS1.2' },
+          { name: 'auto-compaction-mode', value: 'periodic' },
+          { name: 'auto-compaction-retention', value: '8h' },
+          { name: 'quota-backend-bytes', value: String(8 * 1024 ** 3) },
+          { name: 'snapshot-count', value: '10000' },
+          { name: 'listen-metrics-urls', value: 'http://127.0.0.1:2381' },
+        ],
+      },
+      ports: [
+        { port: 2379, protocol: 'tcp', from: 'control-plane', purpose: 'etcd clients' },
+        { port: 2380, protocol: 'tcp', from: 'etcd', purpose: 'etcd peers' },
+        { port: 2381, protocol: 'tcp', from: 'local', purpose: 'etcd metrics' },
+      ],
+    };
+  },
+};
+
+/** Options of etcdctl on a control-plane host, which holds a client certificate for its API server. */
+export const etcdctl = `${BIN}/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${PKI}/etcd-ca.crt --cert=${PKI}/apiserver-etcd-client.crt --key=${PKI}/apiserver-etcd-client.key`;

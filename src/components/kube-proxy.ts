@@ -1,0 +1,42 @@
+import type { Component } from './component.ts';
+import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
+import { BIN, isNode, nodeApiServer, UNITS } from './topology.ts';
+
+const CONFIG = '/etc/kubernetes/kube-proxy';
+
+export const kubeProxy: Component = {
+  name: 'kube-proxy',
+  summary: 'Makes Service addresses work on every node.',
+  runsOn: isNode,
+  owns: [`${UNITS}/kube-proxy.service`],
+  declare({ cluster, facts }) {
+    const identity = { name: 'kube-proxy', user: 'system:kube-proxy', server: nodeApiServer(cluster) };
+    return {
+      artefacts: ['kube-proxy'],
+      directories: [{ path: CONFIG, mode: '0700' }],
+      files: [
+        // Where kube-bench looks for it.
+        kubeconfig(identity, '/etc/kubernetes/proxy.conf'),
+        {
+          path: `${CONFIG}/config.yaml`,
+          from: {
+            template: 'kube-proxy/config.yaml.hbs',
+            data: { mode: cluster.network.proxy.mode, podCidr: cluster.network.podCidr, conntrackFixed: !facts.kernelFeatures.conntrackWritable },
+          },
+        },
+      ],
+      certificates: [clientCertificate(identity)],
+      unit: {
+        name: 'kube-proxy.service',
+        path: `${UNITS}/kube-proxy.service`,
+        template: 'kube-proxy/kube-proxy.service.hbs',
+        data: { binary: `${BIN}/kube-proxy` },
+        flags: [{ name: 'config', value: `${CONFIG}/config.yaml` }],
+      },
+      ports: [
+        { port: 10249, protocol: 'tcp', from: 'local', purpose: 'kube-proxy metrics' },
+        { port: 10256, protocol: 'tcp', from: 'local', purpose: 'kube-proxy health' },
+      ],
+    };
+  },
+};

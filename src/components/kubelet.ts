@@ -1,0 +1,75 @@
+import type { Component } from './component.ts';
+import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
+import { BIN, dnsServiceAddress, isControlPlane, isNode, nodeAddress, nodeApiServer, PKI, tlsCipherSuites, UNITS } from './topology.ts';
+
+/** Where the kubelet finds the control plane's taint unless the host is a worker too. */
+const CONTROL_PLANE_TAINT = { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' };
+
+export const kubelet: Component = {
+  name: 'kubelet',
+  summary: 'The agent that runs a node’s pods.',
+  runsOn: isNode,
+  owns: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
+  declare({ cluster, host, facts }) {
+    const identity = { name: 'kubelet', user: `system:node:${host.name}`, groups: ['system:nodes'], server: nodeApiServer(cluster) };
+    return {
+      artefacts: ['kubelet'],
+      directories: [
+        { path: '/var/lib/kubelet', mode: '0700' },
+      ],
+      files: [
+        kubeconfig(identity),
+        {
+          path: '/var/lib/kubelet/config.yaml',
+          from: {
+            template: 'kubelet/config.yaml.hbs',
+            data: {
+              authority: `${PKI}/ca.crt`,
+              certificate: `${PKI}/kubelet-server.crt`,
+              key: `${PKI}/kubelet-server.key`,
+              cipherSuites: tlsCipherSuites,
+              clusterDomain: cluster.network.clusterDomain,
+              clusterDns: dnsServiceAddress(cluster),
+              address: nodeAddress(host),
+              cgroupDriver: facts.kernelFeatures.cgroup === 2 ? 'systemd' : 'cgroupfs',
+              cgroupV1: facts.kernelFeatures.cgroup === 1,
+              resolvConf: facts.resolvConf.path,
+              taints: isControlPlane(host) && !host.roles.includes('worker') ? [CONTROL_PLANE_TAINT] : [],
+            },
+          },
+        },
+      ],
+      certificates: [
+        // The first identity; from then on the kubelet rotates it under /var/lib/kubelet/pki.
+        { ...clientCertificate(identity), authority: 'kubelet-client' },
+        {
+          name: 'kubelet-server',
+          authority: 'kubernetes',
+          commonName: `system:node:${host.name}`,
+          organizations: ['system:nodes'],
+          usages: ['server'],
+          dnsNames: [host.name],
+          ipAddresses: [nodeAddress(host)],
+          certificatePath: `${PKI}/kubelet-server.crt`,
+          keyPath: `${PKI}/kubelet-server.key`,
+          owner: 'root:root',
+        },
+      ],
+      unit: {
+        name: 'kubelet.service',
+        path: `${UNITS}/kubelet.service`,
+        template: 'kubelet/kubelet.service.hbs',
+        data: { binary: `${BIN}/kubelet`, path: `${BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin` },
+        flags: [
+          { name: 'config', value: '/var/lib/kubelet/config.yaml' },
+          { name: 'kubeconfig', value: '/etc/kubernetes/kubelet.conf' },
+          { name: 'node-ip', value: nodeAddress(host) },
+        ],
+      },
+      ports: [
+        { port: 10250, protocol: 'tcp', from: 'control-plane', purpose: 'kubelet API: logs, exec, metrics' },
+        { port: 10248, protocol: 'tcp', from: 'local', purpose: 'kubelet health' },
+      ],
+    };
+  },
+};

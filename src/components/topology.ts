@@ -1,0 +1,46 @@
+import { nthAddress } from '../config/addresses.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
+import { bug } from '../base/errors.ts';
+
+export const controlPlanes = (cluster: Cluster): Host[] => cluster.hosts.filter(isControlPlane);
+export const etcdMembers = (cluster: Cluster): Host[] => cluster.hosts.filter(isEtcdMember);
+
+export const isControlPlane = (host: Host): boolean => host.roles.includes('control-plane');
+export const isEtcdMember = (host: Host): boolean => host.roles.includes('etcd');
+/** Every control-plane host is also a node; a host with etcd alone is not. */
+export const isNode = (host: Host): boolean => isControlPlane(host) || host.roles.includes('worker');
+
+/** The address that the cluster's own traffic uses. Settled clusters have one for every host. */
+export function nodeAddress(host: Host): string {
+  if (host.privateAddress === undefined) throw bug(`${host.name} has no private address: the cluster is not settled`);
+  return host.privateAddress;
+}
+
+/** The Service `kubernetes` in `default` has the first address of the range (kube-apiserver's own rule). */
+export const apiServiceAddress = (cluster: Cluster): string => nthAddress(cluster.network.serviceCidr, 1);
+/** By convention of kubeadm the tenth. */
+export const dnsServiceAddress = (cluster: Cluster): string => nthAddress(cluster.network.serviceCidr, 10);
+
+/** What nodes talk to: a load balancer of the user's own, or the one on each node. */
+export function nodeApiServer(cluster: Cluster): string {
+  const { endpoint } = cluster.api;
+  return endpoint === 'node-local' ? `https://127.0.0.1:${API_ENDPOINT_PORT}` : `https://${endpoint.host}:${endpoint.port}`;
+}
+
+/** What runs on a control plane talks to the API server beside it. */
+export const localApiServer = `https://127.0.0.1:6443`;
+
+export const API_ENDPOINT_PORT = 6444;
+export const BIN = '/opt/slipway/bin';
+export const PKI = '/etc/kubernetes/pki';
+export const UNITS = '/etc/systemd/system';
+
+/** TLS suites of CIS 1.2.29 and 4.2.12; TLS 1.3 suites are not configurable in Go. */
+export const tlsCipherSuites: readonly string[] = [
+  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305',
+  'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305',
+];

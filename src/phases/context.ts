@@ -1,0 +1,35 @@
+import type { ComponentVersions } from '../artifacts/catalogue.ts';
+import type { Lock } from '../artifacts/types.ts';
+import type { Input } from '../components/component.ts';
+import { bug } from '../base/errors.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
+import type { HostState } from '../engine/state.ts';
+import { emptyState } from '../engine/state.ts';
+import type { Facts } from '../facts/facts.ts';
+import type { Inventory } from '../pki/types.ts';
+import type { Render } from './templates.ts';
+
+/** Everything that phases plan from. The same context gives the same plan. */
+export interface Context {
+  /** Settled: every host has its final name and private address. */
+  cluster: Cluster;
+  /** By host name, as `states`. */
+  facts: Readonly<Record<string, Facts>>;
+  states: Readonly<Record<string, HostState>>;
+  versions: ComponentVersions;
+  lock: Lock;
+  inventory: Inventory;
+  /** Milliseconds since 1970. */
+  now: number;
+  render: Render;
+}
+
+export function inputFor(context: Context, host: Host): Input {
+  const facts = context.facts[host.name];
+  if (!facts) throw bug(`no facts of ${host.name}`);
+  return { cluster: context.cluster, host, facts, versions: context.versions };
+}
+
+export function stateOf(context: Context, host: Host): HostState {
+  return context.states[host.name] ?? emptyState;
+}

@@ -1,0 +1,135 @@
+import semver from 'semver';
+import { filesOf } from '../artifacts/catalogue.ts';
+import { components } from '../components/index.ts';
+import { BIN } from '../components/topology.ts';
+import type { Component, Declaration, FileSpec, Flag, UnitSpec } from '../components/component.ts';
+import type { Host } from '../config/cluster.ts';
+import { digestOf } from '../engine/plan.ts';
+import type { Content, Desired } from '../engine/step.ts';
+import type { CertificateSpec } from '../pki/types.ts';
+import { artefactVersion, deliveryStep, packageSteps } from './deliver-artifacts.ts';
+import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
+import { inputFor, type Context } from './context.ts';
+
+/** What a component declares for a host, by the name of the component. */
+export function declarations(context: Context, host: Host): { component: Component; declaration: Declaration }[] {
+  return components
+    .filter((component) => component.runsOn(host, context.cluster))
+    .map((component) => ({ component, declaration: component.declare(inputFor(context, host)) }));
+}
+
+/** The one way in which a component gets onto its hosts: users, directories, files, links, then the unit. */
+export function install(context: Context, ...wanted: readonly Component[]): Desired[] {
+  return context.cluster.hosts.flatMap((host) =>
+    declarations(context, host)
+      .filter(({ component }) => wanted.includes(component))
+      .flatMap(({ component, declaration }) => installOn(context, host, component, declaration)),
+  );
+}
+
+function installOn(context: Context, host: Host, component: Component, declaration: Declaration): Desired[] {
+  const id = (slug: string): string => `${host.name}/${component.name}/${slug}`;
+  const steps: Desired[] = [];
+  const add = (slug: string, words: string, action: Desired['action'], needs: readonly string[] = []): void => {
+    steps.push({ id: id(slug), host: host.name, words, action, ...(needs.length > 0 ? { needs } : {}) });
+  };
+  const { user, directories = [], files = [], certificates = [], artefacts = [], links = {}, sysctls, unit } = declaration;
+  const delivered = artefacts.map((name) => deliveryStep(host, name));
+
+  if (user) add('user', `create the system user ${user.name}`, { kind: 'user', ...user });
+  for (const { path, mode, owner = 'root:root' } of directories) add(`directory${path}`, `make ${path}`, { kind: 'directory', path, mode, owner });
+  for (const file of files) {
+    const { path, mode = '0600', owner = 'root:root' } = file;
+    const content = contentOf(context, file);
+    add(
+      `file${path}`,
+      `write ${path}`,
+      { kind: 'file', path, mode, owner, content, ...(isSecret(file) ? { secret: true } : {}), ...(file.once ? { once: true } : {}) },
+      'ref' in content ? [REFERENCES_STEP] : [],
+    );
+  }
+  for (const certificate of certificates) {
+    const { current } = certificateState(context, host, certificate);
+    const issued = context.inventory.certificates[`${host.name}/${certificate.name}`];
+    const part = (path: string, kind: 'certificate' | 'key'): void =>
+      add(
+        `file${path}`,
+        `write ${path}`,
+        {
+          kind: 'file',
+          path,
+          mode: kind === 'key' ? '0600' : '0644',
+          owner: certificate.owner,
+          content: { ref: `${kind}:${host.name}/${certificate.name}`, sha256: current ? (kind === 'key' ? issued!.keySha256 : issued!.certificateSha256) : undefined },
+          ...(kind === 'key' ? { secret: true } : {}),
+        },
+        [issueStep(host)],
+      );
+    part(certificate.keyPath, 'key');
+    part(certificate.certificatePath, 'certificate');
+  }
+  for (const [path, target] of Object.entries(links)) add(`link${path}`, `point ${path} to ${target}`, { kind: 'link', path, target }, delivered);
+  for (const name of artefacts) {
+    const version = artefactVersion(context, name);
+    for (const file of isLinked(name) ? filesOf(name) : []) {
+      add(`link/${file}`, `switch ${file} to ${version}`, { kind: 'link', path: `${BIN}/${file}`, target: `../${name}/${version}/${file}` }, [deliveryStep(host, name)]);
+    }
+  }
+  if (sysctls) add('sysctls', 'set kernel parameters', { kind: 'sysctl', settings: sysctls });
+  if (unit) {
+    const digest = unitDigest(context, host, { component, declaration });
+    const content = { text: renderUnit(context, component, digest, unit) };
+    add(`file${unit.path}`, `write ${unit.path}`, { kind: 'file', path: unit.path, mode: unit.mode ?? '0600', owner: 'root:root', content });
+    add('unit', `start ${unit.name}`, { kind: 'unit', name: unit.name, digest }, [...delivered, ...packageSteps(context, host, declaration)]);
+  }
+  return steps;
+}
+
+/** CNI plugins are found by their directory, images are imported: neither is a command. */
+function isLinked(artefact: string): boolean {
+  return artefact !== 'cni-plugins' && !artefact.startsWith('image-');
+}
+
+function contentOf(context: Context, { from }: FileSpec): Content {
+  if ('template' in from) return { text: context.render(from.template, from.data) };
+  return { ref: from.ref, sha256: referenceState(context, from.ref).sha256 };
+}
+
+function isSecret({ from }: FileSpec): boolean {
+  return 'ref' in from && (from.ref.startsWith('authority-key:') || from.ref === 'document:service-account.key' || from.ref === 'document:encryption-config.yaml');
+}
+
+/** Digest of everything that the daemon reads when it starts and does not read again by itself. */
+function unitDigest(context: Context, host: Host, { component, declaration }: { component: Component; declaration: Declaration }): string {
+  const { unit, files = [], certificates = [], artefacts = [] } = declaration;
+  return digestOf({
+    unit: renderUnit(context, component, '', unit!),
+    files: files
+      .filter(({ reloaded }) => !reloaded)
+      .map((file) => [file.path, 'template' in file.from ? context.render(file.from.template, file.from.data) : `${file.from.ref} ${referenceState(context, file.from.ref).generation}`]),
+    artefacts: artefacts.map((name) => [name, artefactVersion(context, name)]),
+    certificates: certificates
+      .filter(({ name }) => unit!.restartOnRenewal?.includes(name))
+      .map((certificate: CertificateSpec) => [certificate.name, certificateState(context, host, certificate).generation]),
+  });
+}
+
+function renderUnit(context: Context, component: Component, inputs: string, unit: UnitSpec): string {
+  const extra = context.cluster.components[component.name]?.args ?? {};
+  return context.render(unit.template, { ...unit.data, flags: withExtra(flagsFor(unit.flags ?? [], context.versions.kubernetes), extra), inputs });
+}
+
+export function flagsFor(flags: readonly Flag[], kubernetesVersion: string): Flag[] {
+  return flags.filter(({ since, until }) => (since === undefined || semver.gte(kubernetesVersion, since)) && (until === undefined || semver.lt(kubernetesVersion, until)));
+}
+
+/** The user's own flags win over ours. */
+function withExtra(flags: readonly Flag[], extra: Readonly<Record<string, string>>): Flag[] {
+  return [...flags.filter(({ name }) => !(name in extra)), ...Object.entries(extra).map(([name, value]) => ({ name, value }))];
+}
+
+/** All paths below which files may lie that we wrote, for gathering and reset. */
+export function ownedRoots(): string[] {
+  return [...new Set(components.flatMap(({ owns }) => owns))].sort();
+}
+

@@ -1,0 +1,11 @@
+import { kubelet as component } from '../components/kubelet.ts';
+import type { Phase } from '../engine/phase.ts';
+import type { Context } from './context.ts';
+import { install } from './install.ts';
+
+export const kubelet: Phase<Context> = {
+  id: 'kubelet',
+  title: 'Kubelet',
+  summary: 'Starts the kubelet, which registers the node.',
+  plan: (context) => install(context, component),
+};

@@ -1,0 +1,54 @@
+import { kernelModules, node } from '../components/node.ts';
+import type { Host } from '../config/cluster.ts';
+import type { Phase } from '../engine/phase.ts';
+import { VAR } from '../engine/state.ts';
+import type { Desired } from '../engine/step.ts';
+import { artefactNames, artefactVersion } from './deliver-artifacts.ts';
+import type { Context } from './context.ts';
+import { declarations, install } from './install.ts';
+
+export const prepareHost: Phase<Context> = {
+  id: 'prepare-host',
+  title: 'Prepare hosts',
+  summary: 'Records what will be on the host, loads kernel modules and sets the kernel parameters that nodes need.',
+  plan: (context) => [
+    ...context.cluster.hosts.flatMap((host) => [...record(context, host), ...modules(context, host)]),
+    ...install(context, node),
+  ],
+};
+
+/** What we are about to put on the host, written before any of it: reset finds everything even if the run never ends. */
+function record(context: Context, host: Host): Desired[] {
+  const declared = declarations(context, host).map(({ declaration }) => declaration);
+  const state = {
+    version: 1,
+    cluster: context.cluster.name,
+    host: host.name,
+    units: declared.flatMap(({ unit }) => (unit ? [unit.name] : [])),
+    users: declared.flatMap(({ user }) => (user ? [user.name] : [])),
+    packages: declared.flatMap(({ packages = [] }) => packages.map(({ name }) => name)),
+    artefacts: artefactNames(context, host).map((name) => `${name}/${artefactVersion(context, name)}`),
+  };
+  return [
+    {
+      id: `${host.name}/prepare-host/state`,
+      host: host.name,
+      words: `record what belongs to the cluster in ${VAR}/state.json`,
+      action: { kind: 'file', path: `${VAR}/state.json`, mode: '0600', owner: 'root:root', content: { text: `${JSON.stringify(state, null, 2)}\n` } },
+    },
+  ];
+}
+
+/** A kernel that has the features needs no modules; one that has them as modules may not have loaded them yet. */
+function modules(context: Context, host: Host): Desired[] {
+  const { overlay, bridgeNetfilter } = context.facts[host.name]!.kernelFeatures;
+  if (overlay && bridgeNetfilter) return [];
+  return [
+    {
+      id: `${host.name}/prepare-host/modules`,
+      host: host.name,
+      words: `load the kernel modules ${kernelModules.join(', ')}`,
+      action: { kind: 'script', script: `modprobe -a ${kernelModules.join(' ')}` },
+    },
+  ];
+}

@@ -1,0 +1,38 @@
+import { imageReference } from '../artifacts/catalogue.ts';
+import { containerd } from '../components/containerd.ts';
+import { BIN, isNode } from '../components/topology.ts';
+import type { Host } from '../config/cluster.ts';
+import type { Phase } from '../engine/phase.ts';
+import { OPT } from '../engine/state.ts';
+import type { Desired } from '../engine/step.ts';
+import type { Context } from './context.ts';
+import { artefactVersion, deliveryStep, NODE_IMAGES } from './deliver-artifacts.ts';
+import { install } from './install.ts';
+
+export const runtime: Phase<Context> = {
+  id: 'runtime',
+  title: 'Container runtime',
+  summary: 'Starts containerd and imports the images that every node keeps.',
+  plan: (context) => [...install(context, containerd), ...context.cluster.hosts.filter(isNode).flatMap((host) => NODE_IMAGES.map((name) => importImage(context, host, name)))],
+};
+
+export const IMAGES_PROBE = { name: 'images', script: `${BIN}/ctr -n k8s.io images ls -q` };
+
+function importImage(context: Context, host: Host, name: string): Desired {
+  const version = artefactVersion(context, name);
+  const reference = imageReference(name, version);
+  return {
+    id: `${host.name}/runtime/${name}`,
+    host: host.name,
+    words: `import the image ${reference}`,
+    action: {
+      kind: 'script',
+      // The socket appears a moment after the unit is started.
+      script: `n=0; until [ -S /run/containerd/containerd.sock ]; do n=$((n + 1)); [ $n -lt 600 ] || { systemctl --no-pager status containerd; exit 1; }; sleep 0.1; done
+${BIN}/ctr -n k8s.io images import --local --digests=false ${OPT}/${name}/${version}/${name}.tar`,
+      done: { probe: IMAGES_PROBE.name, lines: [reference] },
+    },
+    needs: [deliveryStep(host, name)],
+    lane: 'images',
+  };
+}
