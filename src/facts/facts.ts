@@ -44,6 +44,7 @@ export interface Facts {
     wireguard: boolean;
     ipvs: boolean;
     nftables: boolean;
+    tun?: boolean | undefined;
     /** Whether nf_conntrack_max can be written. */
     conntrackWritable: boolean;
     /** Whether a negative oom_score_adj can be set. */

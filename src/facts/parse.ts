@@ -72,6 +72,7 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
       wireguard: features.has('wireguard'),
       ipvs: features.has('ipvs'),
       nftables: features.has('nftables'),
+      tun: features.has('tun'),
       conntrackWritable: features.has('conntrack'),
       oomScoreAdjNegative: features.has('oom'),
       inotifyInstances: Number(files.get('/proc/sys/fs/inotify/max_user_instances') ?? 0),

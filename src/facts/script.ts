@@ -168,6 +168,7 @@ if f_believe overlay || grep -qw overlay /proc/filesystems; then f_say overlay y
 elif unshare -m sh -c 'mount -t tmpfs t /mnt && cd /mnt && mkdir l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m'; then f_say overlay yes
 fi
 if [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ] || f_believe br_netfilter; then f_say bridge yes; fi
+[ -c /dev/net/tun ] && f_say tun yes
 if [ -e /proc/net/ip_vs ] || f_believe ip_vs; then f_say ipvs yes; fi
 f_c=/proc/sys/net/netfilter/nf_conntrack_max
 if [ -e $f_c ]; then
@@ -182,6 +183,7 @@ if f_believe nf_tables; then f_say nftables yes
 else
   if f_has nft && $f_net nft list tables >/dev/null; then f_say nftables yes
   elif f_module nf_tables; then f_say nftables yes
+  else case $f_iptables in *nf_tables*) $f_net iptables -S OUTPUT >/dev/null && f_say nftables yes ;; esac
   fi
   if f_has nft; then nft list chains
   else case $f_iptables in *nf_tables*) { iptables -S FORWARD; iptables -S INPUT; } | grep '^-P' ;; esac

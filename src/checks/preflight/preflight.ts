@@ -1,0 +1,63 @@
+import type { Cluster, Host } from '../../config/cluster.ts';
+import type { Facts } from '../../facts/facts.ts';
+import type { Check, Finding } from '../check.ts';
+
+/** A port that a component will open on a host. */
+export interface RequiredPort {
+  port: number;
+  protocol: 'tcp' | 'udp';
+  /** The component, for messages. */
+  by: string;
+}
+
+/** What preflight checks look at. Hosts whose facts were not gathered are not judged. */
+export interface PreflightContext {
+  /** With settled names and addresses: see settle. */
+  cluster: Cluster;
+  /** By settled name. */
+  hosts: Readonly<Record<string, Facts>>;
+  requiredPorts(host: Host): readonly RequiredPort[];
+  /** Commands of our own daemons as the kernel knows them (15 characters), which may hold their ports on a host of ours. */
+  ownProcesses: ReadonlySet<string>;
+  /** Commands that a phase installs when they are missing. */
+  installs: ReadonlySet<string>;
+}
+
+export type PreflightFinding = Omit<Finding, 'check'>;
+export type PreflightCheck = Check<PreflightContext>;
+
+/** A finding about one host. */
+export function finding(
+  severity: Finding['severity'],
+  host: string | readonly string[],
+  text: { what: string; hint: string },
+): PreflightFinding {
+  return { severity, hosts: typeof host === 'string' ? [host] : host, ...text };
+}
+
+/** Asks the same question of every host that was gathered, in the order of the cluster file. */
+export function perHost(
+  { cluster, hosts }: PreflightContext,
+  ask: (host: Host, facts: Facts) => readonly (PreflightFinding | undefined)[],
+): PreflightFinding[] {
+  return cluster.hosts.flatMap((host) => {
+    const facts = hosts[host.name];
+    return facts === undefined ? [] : ask(host, facts).filter((answer) => answer !== undefined);
+  });
+}
+
+/** Whether we have installed something on this host before. */
+export function isOurs(facts: Facts): boolean {
+  return facts.leftovers.some(({ of }) => of === 'slipway');
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function list(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)!}`;
+}
+
+/** Bytes as a reader's MiB or GiB. */
+export function size(bytes: number): string {
+  const gib = bytes / 2 ** 30;
+  return gib >= 1 ? `${Number(gib.toFixed(1))} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,124 @@
+import { sh } from '../../base/quote.ts';
+import { atLeast, type OsFamily } from './os.ts';
+
+/** Releases on which the tests on real hosts run. */
+const provenReleases = ['12'];
+
+/** Services that a package would start and enable by itself, by package. We run these programs under units of our own. */
+const services: Readonly<Record<string, string>> = { haproxy: 'haproxy.service' };
+
+const apt = 'apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold';
+
+/** Prints what is not installed of its arguments. */
+const missing = `f_missing() {
+  for f_p in "$@"; do
+    case $(dpkg-query -W -f '\${db:Status-Status}' "$f_p" 2>/dev/null) in installed) ;; *) echo "$f_p" ;; esac
+  done
+}`;
+
+/** Reading the lists takes a lock of its own, for which apt has no timeout: on a freshly booted host apt-daily holds it. */
+const update = `f_update() {
+  f_tries=0
+  until f_said=$(${apt} update 2>&1); do
+    f_tries=$((f_tries + 1))
+    case $f_said in *[Cc]ould\\ not\\ get\\ lock*|*Unable\\ to\\ lock*) [ "$f_tries" -lt 300 ] && sleep 1 && continue ;; esac
+    printf '%s\\n' "$f_said" >&2
+    return 1
+  done
+}`;
+
+/**
+ * Debian starts what it installs. Masking the unit would keep it down, but also leave it masked when this is killed half way. So a
+ * policy-rc.d(8) denies the start for the life of this very process, known by its number and start time, and is harmless when left behind;
+ * somebody else's policy is left alone. The package also enables its unit for the next boot: undone for what was not there before.
+ */
+function policy(units: readonly string[]): string {
+  const names = units.flatMap((unit) => [unit, unit.replace('.service', '')]).join('|');
+  return `f_policy=/usr/sbin/policy-rc.d
+if [ ! -e $f_policy ] || grep -q slipway-install $f_policy; then
+  trap 'rm -f $f_policy' EXIT
+  trap 'exit 143' HUP INT TERM
+  cat >$f_policy <<POLICY
+#!/bin/sh
+# slipway-install: denies the start of what one process installs, for as long as it lives.
+case \\$1 in ${names}) [ "\\$(cut -d' ' -f22 /proc/$$/stat 2>/dev/null)" = "$(cut -d' ' -f22 /proc/$$/stat)" ] && exit 101 ;; esac
+exit 0
+POLICY
+  chmod 0755 $f_policy
+fi`;
+}
+
+export const debian: OsFamily = {
+  family: 'debian',
+  packageManager: 'apt',
+  packageCommand: 'apt-get',
+  packageNames: {
+    haproxy: 'haproxy',
+    conntrack: 'conntrack',
+    iptables: 'iptables',
+    nftables: 'nftables',
+    ipset: 'ipset',
+    ipvsadm: 'ipvsadm',
+    iproute: 'iproute2',
+    socat: 'socat',
+    ethtool: 'ethtool',
+    zstd: 'zstd',
+    nfs: 'nfs-common',
+    wireguard: 'wireguard-tools',
+    kmod: 'kmod',
+  },
+
+  recognise({ id, versionId, like }) {
+    if (id === 'debian') {
+      // Testing and unstable have no version.
+      if (versionId === '') return { proven: false };
+      return atLeast(versionId, '11')
+        ? { proven: provenReleases.includes(versionId) }
+        : { proven: false, refused: 'Debian 11 is the oldest release supported' };
+    }
+    if (id === 'ubuntu')
+      return atLeast(versionId, '20.04') ? { proven: false } : { proven: false, refused: 'Ubuntu 20.04 is the oldest release supported' };
+    return like.includes('debian') || like.includes('ubuntu') ? { proven: false } : undefined;
+  },
+
+  installCommand(packages, { refresh }) {
+    const units = packages.filter((name) => name in services);
+    const install = `${apt} --no-install-recommends install $f_new`;
+    return `(
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
+${missing}
+${update}
+f_new=$(f_missing ${sh`${packages}`})
+[ -n "$f_new" ] || exit 0
+${units.length === 0 ? '' : policy(units.map((name) => services[name]!))}
+${refresh ? `f_update && ${install} || exit` : `${install} || { f_update && ${install}; } || exit`}
+${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) systemctl disable --quiet --now ${services[name]} ;; esac`).join('\n')}
+)`;
+  },
+
+  /** What only these packages needed is the difference of what apt would remove by itself after and before: the administrator's own orphans stay. */
+  removeCommand(packages) {
+    const orphans = `apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | sort`;
+    return `(
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
+${missing}
+f_gone=$(f_missing ${sh`${packages}`})
+f_there=
+for f_p in ${sh`${packages}`}; do case "
+$f_gone
+" in *"
+$f_p
+"*) ;; *) f_there="$f_there $f_p" ;; esac; done
+[ -n "$f_there" ] || exit 0
+f_before=$(${orphans})
+${apt} purge $f_there || exit
+f_more=
+for f_p in $(${orphans}); do case "
+$f_before
+" in *"
+$f_p
+"*) ;; *) f_more="$f_more $f_p" ;; esac; done
+[ -z "$f_more" ] || ${apt} purge $f_more
+)`;
+  },
+};
