@@ -1,19 +1,18 @@
-import { bug } from '../../base/errors.ts';
 import type { GoBuild } from './recipes.ts';
 
 /**
  * The go.mod from which `build` is made. What counts only in a main module is taken over from the upstream go.mod: language version,
- * godebug and replace directives; those that point into ./staging become the published modules of the same release.
+ * godebug and replace directives. Directories exist only in the upstream repository: those in ./staging become the published modules of
+ * the same release, for others the version that is required anyway is the published one.
  */
 export function goModFor(build: Pick<GoBuild, 'module' | 'version' | 'require'>, upstream: string): string {
   const lines = directives(upstream);
   const replaces = lines
     .filter(([verb]) => verb === 'replace')
-    .map(([, rest]) => {
+    .flatMap(([, rest]) => {
       const [from = '', to = ''] = rest.split('=>').map((side) => side.trim());
-      if (to.startsWith('./staging/')) return `${from} => ${from} ${build.version.replace(/^v1\./, 'v0.')}`;
-      if (to.startsWith('.')) throw bug(`${build.module} ${build.version} replaces ${from} by the directory ${to}`);
-      return `${from} => ${to}`;
+      if (to.startsWith('./staging/')) return [`${from} => ${from} ${build.version.replace(/^v1\./, 'v0.')}`];
+      return to.startsWith('.') ? [] : [`${from} => ${to}`];
     });
   return [
     `module slipway.dev/build/${build.module.replaceAll(/[^a-z0-9]+/g, '-')}`,
