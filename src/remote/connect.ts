@@ -1,14 +1,14 @@
-import { messageOf } from '../base/errors.ts';
+import { Readable } from 'node:stream';
+import { messageOf, type SlipwayError } from '../base/errors.ts';
 import { askerFor, type Asker } from './asker.ts';
 import { aborted, remoteError } from './errors.ts';
-import { execute, type Execution, type Outcome } from './execute.ts';
 import type { Runner, RunnerStats, RunOptions, RunResult } from './runner.ts';
-import { commandLine, greetingCommandLine, newMarker } from './script.ts';
-import { createSlots } from './slots.ts';
 import { openSession } from './session.ts';
+import type { Outcome, RemoteShell } from './shell.ts';
+import { createShells } from './shells.ts';
 import { findRights, refusedError, type Rights } from './sudo.ts';
 import type { Prompts, Target } from './target.ts';
-import { dial, type Channel, type Link } from './transport.ts';
+import { dial, type Link } from './transport.ts';
 
 /** Something worth a line in the log. Holds neither script text nor input nor output. */
 export interface RemoteLogEntry {
@@ -25,10 +25,10 @@ export interface ConnectOptions {
   keepalive?: { intervalMs: number; count: number } | undefined;
 }
 
-/** sshd allows 10 sessions on a connection (MaxSessions); some are left for ending scripts that are given up. */
-const maxChannels = 6;
 const endingTimeoutMs = 10_000;
-const greetingTimeoutMs = 60_000;
+/** How long login shell, PAM and sudo together may take. */
+const shellTimeoutMs = 60_000;
+const loginUser: Rights = { become: 'login-user', password: undefined };
 
 /**
  * Connects to a host: verifies its key, logs in, and makes sure that scripts can become root, so that everything that can be refused
@@ -60,57 +60,41 @@ async function createRunner(target: Target, hops: readonly Link[], context: { as
   const link = hops.at(-1)!;
   const host = target.name;
   const stats: RunnerStats = { roundTrips: 0, bytesSent: 0, bytesReceived: 0 };
-  const slots = createSlots(maxChannels);
+  const shells = createShells(link, stats);
   const debug = (message: string): void => context.options.log?.({ host, level: 'debug', message });
-
-  /** Opens a channel; where the server allows fewer sessions than we thought, waits for one of ours to end. */
-  const openChannel = async (command: string): Promise<{ channel: Channel; release: () => void }> => {
-    for (;;) {
-      const release = await slots.take();
-      try {
-        return { channel: await link.exec(command), release };
-      } catch (error) {
-        const others = slots.inUse() - 1;
-        release();
-        const gone = link.lost();
-        if (gone !== undefined) throw gone;
-        if (others === 0) {
-          throw remoteError(host, 'REMOTE_SESSION_REFUSED', `${host} opens no session: ${messageOf(error)}`, {
-            cause: error,
-            hint: 'Check MaxSessions, ForceCommand and the limits (ulimit, PAM) of the user on the host.',
-          });
-        }
-        slots.limitTo(others);
-      }
-    }
-  };
-
-  const start = async (script: string, rights: Rights, options: RunOptions): Promise<{ execution: Execution; release: () => void }> => {
-    const marker = newMarker();
-    const { channel, release } = await openChannel(commandLine(rights.become, marker));
-    stats.roundTrips++;
-    const { stdin, onLine } = options;
-    const execution = execute(channel, script, { host, marker, password: rights.password, stdin, onLine, stats });
-    return { execution, release };
-  };
 
   const settle = (outcome: Outcome, rights: Rights): RunResult => {
     if (outcome.kind === 'done') return outcome.result;
     throw refusedError(target, { code: outcome.code, text: outcome.text, sudo: rights.become.startsWith('sudo') });
   };
 
-  /** Ends the script's process group over another channel; tells whether the host confirmed it. */
-  const endGroup = async (execution: Execution, rights: Rights): Promise<boolean> => {
-    const group = execution.started()?.group ?? 0;
-    if (group <= 1) return false;
-    const script = `kill -s TERM -- -${group} 2>/dev/null || exit 0
-i=0; while [ $i -lt 20 ]; do kill -s 0 -- -${group} 2>/dev/null || exit 0; sleep 0.1; i=$((i+1)); done
-kill -s KILL -- -${group}`;
-    const marker = newMarker();
+  /** Waits until a shell has come up, or throws why it did not. */
+  const cameUp = async (shell: RemoteShell, rights: Rights): Promise<void> => {
+    const timer = setTimeout(() => shell.abandon(), shellTimeoutMs);
+    const interrupted = interruption(host, context.options.signal);
     try {
-      const channel = await link.exec(commandLine(rights.become, marker));
-      const ending = execute(channel, script, { host, marker, password: rights.password, stats });
+      if (await Promise.race([shell.ready, interrupted.fired])) return;
+    } finally {
+      clearTimeout(timer);
+      interrupted.forget();
+    }
+    settle(await shell.outcome, rights);
+  };
+
+  const greet = async (rights: Rights): Promise<void> => {
+    // With a password the input must end after it, or sudo would wait for a better one.
+    if (rights.password !== undefined) await cameUp(await shells.greeting(rights), rights);
+    await cameUp(await shells.keepReserve(rights), rights);
+  };
+
+  /** Ends the script's process group; tells whether the host confirmed it. */
+  const endGroup = async (shell: RemoteShell, rights: Rights): Promise<boolean> => {
+    const group = shell.started()?.group ?? 0;
+    if (group <= 1) return false;
+    try {
+      const ending = await shells.extra(rights);
       const timer = setTimeout(() => ending.abandon(), endingTimeoutMs);
+      ending.send(endGroupScript(group), {});
       const outcome = await ending.outcome.finally(() => clearTimeout(timer));
       return outcome.kind === 'done';
     } catch {
@@ -119,80 +103,107 @@ kill -s KILL -- -${group}`;
   };
 
   const run = async (script: string, rights: Rights, options: RunOptions): Promise<RunResult> => {
-    const timeoutMs = options.timeoutMs ?? 60_000;
-    if (options.signal?.aborted === true) throw aborted(host);
-    const begin = performance.now();
-    const { execution, release } = await start(script, rights, options);
-    const settled = execution.outcome.then(
-      () => {},
-      () => {},
-    );
-    void settled.then(release);
-    let timer: NodeJS.Timeout | undefined;
-    let onAbort: (() => void) | undefined;
-    const givenUp = new Promise<'timeout' | 'abort'>((resolve) => {
-      timer = setTimeout(() => resolve('timeout'), timeoutMs);
-      onAbort = () => resolve('abort');
-      options.signal?.addEventListener('abort', onAbort, { once: true });
-      if (options.signal?.aborted === true) onAbort();
-    });
+    const interrupted = interruption(host, options.signal);
     try {
-      const first = await Promise.race([
-        execution.outcome,
-        givenUp,
-        execution.inputFailed.catch((error: unknown) => ({ inputError: error })),
-      ]);
-      if (typeof first === 'object' && 'kind' in first) {
-        const result = settle(first, rights);
-        debug(`script of ${script.length} characters: exit code ${result.code} after ${Math.round(performance.now() - begin)} ms`);
-        return result;
-      }
-      const ended = await endGroup(execution, rights);
-      execution.abandon();
-      const left = ended ? 'its processes were ended' : 'its processes may still be running';
-      debug(`script of ${script.length} characters given up; ${left}`);
-      if (first === 'abort') throw aborted(host);
-      if (first === 'timeout') {
-        throw remoteError(host, 'REMOTE_TIMEOUT', `a script on ${host} did not end within ${timeoutMs / 1000} s; ${left}`, {
-          category: 'failed',
-          hint: 'See on the host what it waited for (load, disk, locks of the package manager), then run the same command again.',
-        });
-      }
-      throw remoteError(host, 'REMOTE_INPUT_FAILED', `what was to be sent to ${host} could not be read: ${messageOf(first.inputError)}`, {
-        category: 'failed',
-        cause: first.inputError,
+      const taking = shells.take(rights);
+      const { shell, reserve } = await Promise.race([taking, interrupted.fired]).catch((error: unknown) => {
+        taking.then((late) => late.shell.abandon()).catch(() => {});
+        throw error;
       });
+      stats.roundTrips++;
+      shell.send(script, options);
+      const outcome = await untilGivenUp(shell, rights, { timeoutMs: options.timeoutMs ?? 60_000, interrupted: interrupted.fired });
+      // A shell in reserve may have been ended by the host meanwhile; nothing was run, so another one can be tried.
+      if (outcome.kind === 'refused' && reserve && !(options.stdin instanceof Readable)) return await run(script, rights, options);
+      return settle(outcome, rights);
     } finally {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', onAbort!);
+      interrupted.forget();
     }
   };
 
-  /** A greeting that is not answered in time counts as refused: sudo or PAM may hang on a network service. */
-  const greet = async (rights: Rights): Promise<void> => {
-    const marker = newMarker();
-    const channel = await link.exec(greetingCommandLine(rights.become, marker));
-    const execution = execute(channel, undefined, { host, marker, password: rights.password, stats });
-    const timer = setTimeout(() => channel.close(), greetingTimeoutMs);
-    settle(await execution.outcome.finally(() => clearTimeout(timer)), rights);
+  const untilGivenUp = async (
+    shell: RemoteShell,
+    rights: Rights,
+    { timeoutMs, interrupted }: { timeoutMs: number; interrupted: Promise<never> },
+  ): Promise<Outcome> => {
+    const begin = performance.now();
+    const elapsed = (): string => `${Math.round(performance.now() - begin)} ms`;
+    let timer: NodeJS.Timeout | undefined;
+    const timedOut = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(timeout(host, timeoutMs)), timeoutMs);
+    });
+    try {
+      const outcome = await Promise.race([shell.outcome, timedOut, interrupted, inputError(host, shell)]);
+      debug(`script: ${outcome.kind === 'done' ? `exit code ${outcome.result.code}` : 'not run'} after ${elapsed()}`);
+      return outcome;
+    } catch (error) {
+      if (link.lost() === undefined) {
+        const ended = await endGroup(shell, rights);
+        shell.abandon();
+        debug(`script given up after ${elapsed()}: ${ended ? 'its processes were ended' : 'its processes may still be running'}`);
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   };
 
   const rights = await findRights(target, context.asker, greet);
   debug(`logged in as ${target.user}; scripts run as ${rights.become}`);
-  const rightsFor = (options: { asLoginUser?: boolean | undefined }): Rights =>
-    options.asLoginUser === true ? { become: 'login-user', password: undefined } : rights;
 
   return {
     host,
     stats,
-    run: (script, options = {}) => run(script, rightsFor(options), options),
+    run: (script, options = {}) => run(script, options.asLoginUser === true ? loginUser : rights, options),
     open: (script, options = {}) =>
-      openSession(
-        (stdin) => start(script, rights, { ...options, stdin }),
-        (outcome) => settle(outcome, rights),
-      ),
+      openSession(async (stdin) => {
+        const { shell } = await shells.take(rights);
+        stats.roundTrips++;
+        shell.send(script, { ...options, stdin });
+        return settle(await shell.outcome, rights);
+      }),
     close: async () => {
       for (const hop of [...hops].reverse()) await hop.close();
     },
   };
+}
+
+function endGroupScript(group: number): string {
+  return `kill -TERM -${group} 2>/dev/null || exit 0
+i=0; while [ $i -lt 10 ]; do kill -0 -${group} 2>/dev/null || exit 0; sleep 0.1; i=$((i+1)); done
+kill -KILL -${group}`;
+}
+
+function timeout(host: string, timeoutMs: number): SlipwayError {
+  return remoteError(host, 'REMOTE_TIMEOUT', `a script on ${host} did not end within ${timeoutMs / 1000} s`, {
+    category: 'failed',
+    hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
+  });
+}
+
+interface Interruption {
+  /** Rejects with ABORTED when the signal fires; never unhandled. */
+  readonly fired: Promise<never>;
+  /** Forgets the signal: it may live as long as the program. */
+  forget(): void;
+}
+
+function interruption(host: string, signal: AbortSignal | undefined): Interruption {
+  let onAbort = (): void => {};
+  const fired = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted(host));
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+  });
+  fired.catch(() => {});
+  return { fired, forget: () => signal?.removeEventListener('abort', onAbort) };
+}
+
+function inputError(host: string, shell: RemoteShell): Promise<never> {
+  return shell.inputFailed.catch((error: unknown) => {
+    throw remoteError(host, 'REMOTE_INPUT_FAILED', `what was to be sent to ${host} could not be read: ${messageOf(error)}`, {
+      category: 'failed',
+      cause: error,
+    });
+  });
 }

@@ -1,23 +1,11 @@
 import { PassThrough } from 'node:stream';
-import type { Execution, Outcome } from './execute.ts';
 import type { RunResult, Session } from './runner.ts';
 
-/** A script whose input stays open for a conversation. */
-export function openSession(
-  start: (stdin: PassThrough) => Promise<{ execution: Execution; release: () => void }>,
-  settle: (outcome: Outcome) => RunResult,
-): Session {
+/** A script whose input stays open for a conversation: `work` runs it with the stream that the lines are written to. */
+export function openSession(work: (stdin: PassThrough) => Promise<RunResult>): Session {
   const input = new PassThrough();
   input.on('error', () => {});
-  const work = async (): Promise<RunResult> => {
-    try {
-      const { execution, release } = await start(input);
-      return settle(await execution.outcome.finally(release));
-    } finally {
-      input.destroy();
-    }
-  };
-  const done = work();
+  const done = work(input).finally(() => input.destroy());
   done.catch(() => {});
   return {
     writeLine: (line) => {

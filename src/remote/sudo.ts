@@ -83,13 +83,12 @@ export interface Rights {
 }
 
 /**
- * Finds out once per connection how to become root: `greet` runs the greeting and throws the classified refusal. A password is asked
+ * Finds out once per connection how to become root: `greet` tries the rights and throws the classified refusal. A password is asked
  * for only where sudo wants one, and tried once.
  */
 export async function findRights(target: Target, asker: Asker, greet: (rights: Rights) => Promise<void>): Promise<Rights> {
-  if (target.user === 'root') return { become: 'root', password: undefined };
-  if (target.become === 'none') return { become: 'login-user', password: undefined };
-  const free: Rights = { become: 'sudo', password: undefined };
+  const become = target.user === 'root' ? 'root' : target.become === 'none' ? 'login-user' : 'sudo';
+  const free: Rights = { become, password: undefined };
   try {
     await greet(free);
     return free;

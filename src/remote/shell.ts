@@ -1,0 +1,197 @@
+import { constants } from 'node:os';
+import { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { connectionLost } from './errors.ts';
+import type { RunnerStats, RunOptions, RunResult } from './runner.ts';
+import { markedOutput, scriptInput, type Started } from './script.ts';
+import type { Channel } from './transport.ts';
+
+export interface ShellOptions {
+  host: string;
+  marker: string;
+  /** For sudo: the first line of the input. */
+  password?: string | undefined;
+  stats: RunnerStats;
+}
+
+export type Outcome =
+  | { kind: 'done'; result: RunResult }
+  /** The shell ended before it came to the script: sudo, the login shell or the host refused. Nothing was run. */
+  | { kind: 'refused'; code: number; text: string };
+
+/** A shell on the other side that waits for its one script. */
+export interface RemoteShell {
+  /** Whether the shell has come up: false when it ended first (see `outcome` for why). */
+  readonly ready: Promise<boolean>;
+  /** Sends the script; at most once. It can be called before the shell is ready. */
+  send(script: string, options: Pick<RunOptions, 'stdin' | 'onLine'>): void;
+  /** Ends the input without a script: the shell ends. */
+  sendNothing(): void;
+  /** Rejects with REMOTE_CONNECTION_LOST only. Never unhandled. */
+  readonly outcome: Promise<Outcome>;
+  /** Rejects when the payload cannot be read on this side: the script must be ended, or it takes half of it for all. Never resolves, never unhandled. */
+  readonly inputFailed: Promise<never>;
+  started(): Started | undefined;
+  /** Gives the channel up without waiting for the other side. */
+  abandon(): void;
+}
+
+/** sshd keeps a channel open while a background process holds its streams; by then the script's own output has long been sent. */
+const lingerMs = 2_000;
+
+/** Attaches to a channel on which a command of script.ts runs. */
+export function remoteShell(channel: Channel, { host, marker, password, stats }: ShellOptions): RemoteShell {
+  let started: Started | undefined;
+  let running = false;
+  let empty = false;
+  let job: { script: string; stdin: RunOptions['stdin'] } | undefined;
+  let lines = lineSplitter(undefined);
+  const [ready, begun, closed, refused, jobGiven] = [signal(), signal(), signal(), signal(), signal()];
+  void closed.fired.then(refused.fire);
+
+  const text = { stdout: textCollector(), stderr: textCollector() };
+  const stdout = markedOutput(marker, 2, {
+    onMarker: (rest) => {
+      if (started !== undefined) {
+        running = true;
+        return begun.fire();
+      }
+      const [pid, group] = rest.split(' ').map(Number);
+      started = { pid: pid ?? 0, group: group ?? 0 };
+      ready.fire();
+    },
+    onData: (chunk) => lines.push(text.stdout.push(chunk)),
+  });
+  const stderr = markedOutput(marker, 1, { onMarker: () => {}, onData: (chunk) => void text.stderr.push(chunk) });
+  channel.on('data', (chunk: Buffer) => {
+    stats.bytesReceived += chunk.length;
+    stdout.push(chunk);
+  });
+  channel.stderr.on('data', (chunk: Buffer) => {
+    stats.bytesReceived += chunk.length;
+    stderr.push(chunk);
+    // sudo asks for the password again: the end of its input makes it give up.
+    if (password !== undefined && started === undefined && /try again/i.test(stderr.noise())) refused.fire();
+  });
+  // A script may end without reading all of its input: writing on is then no error.
+  channel.on('error', () => {});
+  channel.stderr.on('error', () => {});
+
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    let exit: { code: number | null; signal: string | undefined } | undefined;
+    let lingering: NodeJS.Timeout | undefined;
+    channel.on('exit', (code: number | null, name?: string) => {
+      exit = { code, signal: name };
+      lingering = setTimeout(() => channel.close(), lingerMs);
+    });
+    channel.on('close', () => {
+      clearTimeout(lingering);
+      closed.fire();
+      // Without an exit status nobody knows what became of the command: never a success.
+      if (exit === undefined) return reject(connectionLost(host));
+      const code = exit.code ?? 128 + signalNumber(exit.signal);
+      if (!running) return resolve({ kind: 'refused', code, text: `${stdout.noise()}${stderr.noise()}${text.stderr.end()}`.trim() });
+      lines.push(text.stdout.flush());
+      lines.end();
+      resolve({ kind: 'done', result: { code, stdout: text.stdout.end(), stderr: text.stderr.end() } });
+    });
+  });
+  outcome.catch(() => {});
+
+  async function* inputChunks(): AsyncGenerator<Buffer> {
+    if (password !== undefined) {
+      yield Buffer.from(`${password}\n`);
+      // What follows is not for sudo: if it refuses the password it would take the next lines for further attempts.
+      if (empty || !(await firstOf(ready, refused))) return;
+    }
+    if (!(await firstOf(jobGiven, refused)) || job === undefined) return;
+    yield scriptInput(job.script, marker);
+    if (job.stdin === undefined) return;
+    // The tool that reads the script may read ahead (busybox does): the payload must not be there yet.
+    if (!(await firstOf(begun, closed))) return;
+    for await (const chunk of chunksOf(job.stdin)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
+  }
+  const input = Readable.from(inputChunks(), { objectMode: false, highWaterMark: 1 << 20 });
+  const inputFailed = new Promise<never>((_, reject) => void input.on('error', reject));
+  inputFailed.catch(() => {});
+  input.on('data', (chunk: Buffer) => (stats.bytesSent += chunk.length));
+  input.pipe(channel);
+  void closed.fired.then(() => {
+    input.destroy();
+    if (job?.stdin instanceof Readable) job.stdin.destroy();
+  });
+
+  return {
+    ready: firstOf(ready, closed),
+    send(script, { stdin, onLine }) {
+      job = { script, stdin };
+      lines = lineSplitter(onLine);
+      jobGiven.fire();
+    },
+    sendNothing: () => {
+      empty = true;
+      jobGiven.fire();
+    },
+    outcome,
+    inputFailed,
+    started: () => started,
+    abandon: () => channel.close(),
+  };
+}
+
+function chunksOf(stdin: NonNullable<RunOptions['stdin']>): Iterable<Buffer | string> | AsyncIterable<Buffer | string> {
+  return typeof stdin === 'string' || Buffer.isBuffer(stdin) ? [stdin] : stdin;
+}
+
+interface Signal {
+  readonly fired: Promise<void>;
+  fire(): void;
+}
+
+function signal(): Signal {
+  let fire!: () => void;
+  const fired = new Promise<void>((resolve) => (fire = resolve));
+  return { fired, fire: () => fire() };
+}
+
+/** Whether the first signal came before the second. */
+function firstOf(first: Signal, second: Signal): Promise<boolean> {
+  return Promise.race([first.fired.then(() => true), second.fired.then(() => false)]);
+}
+
+function signalNumber(name: string | undefined): number {
+  return (constants.signals as Record<string, number | undefined>)[name ?? ''] ?? 0;
+}
+
+interface TextCollector {
+  /** Gives back the text of the chunk, characters kept whole over chunk boundaries. */
+  push(chunk: Buffer): string;
+  flush(): string;
+  end(): string;
+}
+
+function textCollector(): TextCollector {
+  const decoder = new StringDecoder('utf8');
+  const parts: string[] = [];
+  const keep = (part: string): string => {
+    parts.push(part);
+    return part;
+  };
+  return { push: (chunk) => keep(decoder.write(chunk)), flush: () => keep(decoder.end()), end: () => parts.join('') + decoder.end() };
+}
+
+function lineSplitter(onLine: ((line: string) => void) | undefined): { push(part: string): void; end(): void } {
+  let rest = '';
+  return {
+    push(part) {
+      if (onLine === undefined) return;
+      const lines = (rest + part).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) onLine(line);
+    },
+    end() {
+      if (rest !== '') onLine?.(rest);
+      rest = '';
+    },
+  };
+}
