@@ -38,9 +38,11 @@ export function readDocument(text: string, file: string): ClusterDocument {
       hint: 'Remove the %YAML line.',
     });
   }
-  if (syntaxProblems.length > 0) {
-    const offsets = new Map<Path, number>(syntaxProblems.map((problem) => [problem.path, problem.offset]));
-    throw problemsError(syntaxProblems, file, (path) => at(offsets.get(path) ?? 0));
+  const told = new Set<string>();
+  const once = syntaxProblems.filter(({ offset, message }) => !told.has(`${offset} ${message}`) && told.add(`${offset} ${message}`));
+  if (once.length > 0) {
+    const offsets = new Map<Path, number>(once.map((problem) => [problem.path, problem.offset]));
+    throw problemsError(once, file, (path) => at(offsets.get(path) ?? 0));
   }
   const locate: Locate = (path, atKey) => at(offsetOf(document, path, atKey));
   let value: unknown;
@@ -48,7 +50,7 @@ export function readDocument(text: string, file: string): ClusterDocument {
     keepFlagText(document);
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw problemsError([{ path: [], message: `cannot be read as YAML: ${messageOf(error)}` }], file, locate);
+    throw problemsError([{ path: [], message: `cannot be read as YAML: ${messageOf(error)}` }], file, () => at(firstBadAlias(document)));
   }
   return { document, value, locate };
 }
@@ -64,6 +66,19 @@ function keepFlagText(document: Document.Parsed): void {
         pair.value.value = pair.value.source;
     },
   });
+}
+
+/** The offset of the first alias without an anchor, else the beginning. */
+function firstBadAlias(document: Document.Parsed): number {
+  let offset = 0;
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function explainYaml(code: string, message: string): { message: string; hint?: string } {

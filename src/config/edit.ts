@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument, stringify, type YAMLSeq } from 'yaml';
+import { type Document, isMap, isNode, isSeq, type Node, parseDocument, stringify, type YAMLSeq } from 'yaml';
 import { SlipwayError } from '../base/errors.ts';
 import { valueAt } from './issues.ts';
 import { flowText } from './render.ts';
@@ -18,13 +18,8 @@ export function addHost(text: string, hostInput: HostInput): string {
   const { document, list, value } = open(text);
   const expected = [...hostsOf(value), host];
   const last = list.items.at(-1);
-  if (list.flow !== true && last !== undefined && isNode(last) && last.range) {
-    const dash = ' '.repeat(columnOfDash(text, last.range[0]));
-    const lines = isMap(last) && last.flow !== true ? stringify(host, { lineWidth: 0 }).trimEnd().split('\n') : [flowText(host)];
-    const entry = lines.map((line, i) => `${dash}${i === 0 ? '- ' : '  '}${line}\n`).join('');
-    const end = lineEnd(text, last.range[1]);
-    const before = text.slice(0, end);
-    const edited = `${before}${before.endsWith('\n') ? '' : '\n'}${entry}${text.slice(end)}`;
+  if (isNode(last) && last.range) {
+    const edited = list.flow === true ? splice(text, last.range[1], last.range[1], `, ${flowText(host)}`) : withEntry(text, last, host);
     if (isAsMeant(edited, value, expected)) return edited;
   }
   list.add(document.createNode(host, { flow: true }));
@@ -54,10 +49,9 @@ export function removeHost(text: string, name: string): string {
     });
   }
   const expected = hosts.filter((_, i) => i !== index);
-  const item = list.items[index];
-  if (list.flow !== true && isNode(item) && item.range) {
-    const start = text.lastIndexOf('\n', item.range[0] - 1) + 1;
-    const edited = text.slice(0, start) + text.slice(lineEnd(text, item.range[1]));
+  const [from, to] = list.flow === true ? flowEntry(list, index) : blockEntry(text, list, index);
+  if (from < to) {
+    const edited = splice(text, from, to, '');
     if (isAsMeant(edited, value, expected)) return edited;
   }
   list.delete(index);
@@ -69,24 +63,21 @@ export function removeHost(text: string, name: string): string {
  * Throws SlipwayError CLUSTER_FILE_NOT_EDITABLE (usage).
  */
 export function setField(text: string, path: readonly string[], field: string | number | boolean): string {
-  const { document, value } = open(text);
-  const expected = structuredClone(value) as Record<string, unknown>;
+  const { document } = open(text);
+  const expected = plain(text) as Record<string, unknown>;
   path.slice(0, -1).reduce<Record<string, unknown>>((parent, key) => (parent[key] ??= {}) as Record<string, unknown>, expected)[
     path.at(-1)!
   ] = field;
-  const node: unknown = document.getIn(path, true);
-  if (isNode(node) && node.range) {
-    const edited = text.slice(0, node.range[0]) + stringify(field, { lineWidth: 0 }).trimEnd() + text.slice(node.range[1]);
-    if (isDeepStrictEqual(plain(edited), expected)) return edited;
-  }
+  const edited = withField(text, document, path, field);
+  if (edited !== undefined && isDeepStrictEqual(plain(edited), expected)) return edited;
   document.setIn(path, field);
-  const edited = document.toString({ lineWidth: 0, flowCollectionPadding: true });
-  if (isDeepStrictEqual(plain(edited), expected)) return edited;
+  const whole = document.toString({ lineWidth: 0 });
+  if (isDeepStrictEqual(plain(whole), expected)) return whole;
   throw notEditable();
 }
 
 function open(text: string): { document: Document.Parsed; list: YAMLSeq; value: unknown } {
-  const document = parseDocument(text, { merge: true, version: '1.2', lineCounter: new LineCounter(), logLevel: 'error' });
+  const document = parseDocument(text, { merge: true, version: '1.2', logLevel: 'error' });
   if (document.errors.length > 0) throw notEditable(document.errors[0]);
   let list: unknown;
   let value: unknown;
@@ -136,12 +127,60 @@ function rewritten(document: Document.Parsed, before: unknown, hosts: readonly u
 }
 
 function notEditable(cause?: unknown): SlipwayError {
-  return new SlipwayError('The list of hosts in the cluster file cannot be changed without risk to the rest of the file', {
+  return new SlipwayError('The cluster file cannot be changed here without risk to the rest of it', {
     code: 'CLUSTER_FILE_NOT_EDITABLE',
     category: 'usage',
-    hint: 'Change spec.hosts by hand, then run slipway apply.',
+    hint: 'Change the file by hand; slipway validate checks it.',
     cause,
   });
+}
+
+/** A host behind the last one of a block list, written in the manner of that one. */
+function withEntry(text: string, last: Node, host: HostInput): string {
+  if (!last.range) return text;
+  const dash = ' '.repeat(columnOfDash(text, last.range[0]));
+  const lines = isMap(last) && last.flow !== true ? stringify(host, { lineWidth: 0 }).trimEnd().split('\n') : [flowText(host)];
+  const newline = text.includes('\r\n') ? '\r\n' : '\n';
+  const entry = lines.map((line, i) => `${dash}${i === 0 ? '- ' : '  '}${line}${newline}`).join('');
+  const end = lineEnd(text, last.range[1]);
+  return splice(text, end, end, `${text.slice(0, end).endsWith('\n') ? '' : newline}${entry}`);
+}
+
+/** From where to where an entry of a block list goes, whole lines. */
+function blockEntry(text: string, list: YAMLSeq, index: number): [number, number] {
+  const item = list.items[index];
+  if (!isNode(item) || !item.range) return [0, 0];
+  return [text.lastIndexOf('\n', item.range[0] - 1) + 1, lineEnd(text, item.range[1])];
+}
+
+/** From where to where an entry of a list in brackets goes, with one comma. */
+function flowEntry(list: YAMLSeq, index: number): [number, number] {
+  const [before, item, after] = [list.items[index - 1], list.items[index], list.items[index + 1]].map((node) =>
+    isNode(node) ? node.range : undefined,
+  );
+  if (!item) return [0, 0];
+  if (after) return [item[0], after[0]];
+  return before ? [before[1], item[1]] : [0, 0];
+}
+
+/** Replaces the scalar at the path, or adds what is missing of the path as the first line of the mapping that is there. */
+function withField(text: string, document: Document.Parsed, path: readonly string[], field: string | number | boolean): string | undefined {
+  const node: unknown = document.getIn(path, true);
+  if (isNode(node) && node.range) return splice(text, node.range[0], node.range[1], flowText(field));
+  const depth = path.findLastIndex((_, i) => isMap(document.getIn(path.slice(0, i), true)));
+  const parent: unknown = depth < 0 ? undefined : document.getIn(path.slice(0, depth), true);
+  const first = isMap(parent) ? parent.items[0]?.key : undefined;
+  if (!isNode(first) || !first.range) return undefined;
+  const missing = path.slice(depth);
+  const entry = `${missing[0]}: ${flowText(missing.slice(1).reduceRight<unknown>((value, key) => ({ [key]: value }), field))}`;
+  const start = first.range[0];
+  if (isMap(parent) && parent.flow === true) return splice(text, start, start, `${entry}, `);
+  const indent = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
+  return splice(text, start, start, `${entry}\n${indent}`);
+}
+
+function splice(text: string, from: number, to: number, insert: string): string {
+  return text.slice(0, from) + insert + text.slice(to);
 }
 
 /** Where the dash of the entry at this offset stands in its line. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isIPv4, isIPv6, networkOf, parseNetwork, rangeOf } from './addresses.ts';
+import { didYouMean } from './suggest.ts';
 import * as syntax from './syntax.ts';
 
 /** What a field's check found wrong. */
@@ -7,6 +8,8 @@ export interface Fault {
   /** A clause that follows the value, such as "has capital letters". */
   complaint: string;
   suggestion?: string | undefined;
+  /** What to call the value in messages, when the value itself must not be shown. */
+  instead?: string | undefined;
 }
 
 const IPV6: Fault = { complaint: 'is an IPv6 address, and Slipway builds IPv4 clusters only' };
@@ -78,22 +81,22 @@ export const jump = text(
 export const sshAddress = text((v) => hostFault(v, true), { examples: ['10.0.0.11', 'node-1.example.com'] });
 export const hostOrAddress = text((v) => hostFault(v, false), { examples: ['api.example.com', '10.0.0.10'] });
 
-function hostFault(value: string, loopbackAllowed: boolean): Fault | undefined {
+function hostFault(value: string, isSshAddress: boolean): Fault | undefined {
   if (value === '') return { complaint: 'is empty' };
   if (isIPv6(value.replaceAll(/[[\]]/g, ''))) return IPV6;
-  if (isIPv4(value)) return addressFault(value, loopbackAllowed);
-  const [, user, rest] = /^([^@]+)@(.+)$/.exec(value) ?? [];
-  if (user !== undefined && rest !== undefined)
-    return { complaint: 'has a user name in it', suggestion: `${rest}, and ssh: { user: ${user} }` };
-  const [, host, portText] = /^([^:]+):(\d+)$/.exec(value) ?? [];
-  if (host !== undefined && portText !== undefined) {
+  if (isIPv4(value)) return addressFault(value, isSshAddress);
+  const [, user, host, portText] = /^(?:([^@\s/]+)@)?([^@:\s/]+)(?::(\d+))?$/.exec(value) ?? [];
+  if (host !== undefined && (user !== undefined || portText !== undefined)) {
+    const fields = [...(user === undefined ? [] : [`user: ${user}`]), ...(portText === undefined ? [] : [`port: ${portText}`])].join(', ');
+    const complaint = `has ${user === undefined ? 'a port' : portText === undefined ? 'a user name' : 'a user name and a port'} in it`;
     return {
-      complaint: 'has a port in it',
-      suggestion: loopbackAllowed ? `${host}, and ssh: { port: ${portText} }` : `host: ${host}, port: ${portText}`,
+      complaint,
+      suggestion: isSshAddress ? `${host}, and ssh: { ${fields} }` : `host: ${host}${portText === undefined ? '' : `, port: ${portText}`}`,
     };
   }
   if (/^\w+:\/\//.test(value)) return { complaint: 'is a URL', suggestion: 'only the name or address' };
-  if (value.includes('/')) return { complaint: 'has a slash', suggestion: 'a single address' };
+  if (value.includes('/'))
+    return { complaint: 'has a slash', suggestion: isIPv4(value.split('/')[0]!) ? value.split('/')[0] : 'a single address' };
   if (/^[\d.]+$/.test(value)) return { complaint: 'is not an IPv4 address' };
   return syntax.isHostName(value) ? undefined : { complaint: 'is neither an IPv4 address nor a DNS name' };
 }
@@ -162,7 +165,10 @@ export const taintText = text(
     const complaint = syntax.labelKeyComplaint(taint.key) ?? syntax.labelValueComplaint(taint.value);
     if (complaint !== undefined) return { complaint: `is not a taint: a part of it ${complaint}` };
     if (effects.includes(taint.effect)) return undefined;
-    return { complaint: `has an unknown effect, ${JSON.stringify(taint.effect)}`, suggestion: effects.join(', ') };
+    return {
+      complaint: `has an unknown effect, ${JSON.stringify(taint.effect)}`,
+      suggestion: didYouMean(taint.effect, effects) ?? `one of ${effects.join(', ')}`,
+    };
   },
   { examples: ['dedicated=db:NoSchedule'] },
 );
@@ -184,7 +190,7 @@ export const url = text(
     }
     if (!['http:', 'https:'].includes(parsed.protocol)) return { complaint: 'is not an http or https URL' };
     if (parsed.username !== '' || parsed.password !== '')
-      return { complaint: 'has a user name or password in it, which would be readable by everybody who sees this file' };
+      return { complaint: 'has a user name or password in it, which everybody who sees this file could read', instead: 'the URL' };
     return undefined;
   },
   { pattern: '^https?://' },

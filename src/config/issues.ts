@@ -9,6 +9,8 @@ type Issue = z.core.$ZodIssue;
 export interface Lookup {
   keysAt: (path: Path) => readonly string[];
   examplesAt: (path: Path) => readonly string[];
+  /** Each alternative in a few words. */
+  allowedAt: (path: Path) => readonly string[];
 }
 
 /** Our words for what the schema found in the document `root`. */
@@ -48,8 +50,13 @@ function explain(issue: Issue, context: Context): Guess[] {
       return issue.keys.map((key) => ({ path: [...path, key], atKey: true, ...explainKey(key, context.lookup.keysAt(path)) }));
     case 'invalid_union': {
       const branch = chooseBranch(issue.errors, value);
-      if (branch !== undefined) return branch.flatMap((inner) => explain(inner, { ...context, above: path }));
-      return [{ path, message: `${show(value)} is not allowed here`, hint: expectedOf(issue.errors) }];
+      const hint = `Allowed: ${context.lookup.allowedAt(path).join(', ')}.`;
+      if (branch === undefined) return [{ path, message: `${show(value)} is not allowed here`, hint }];
+      if (branch.length === 1 && branch[0]!.code === 'invalid_value' && branch[0]!.path.length === 0) {
+        const guess = explain(branch[0]!, { ...context, above: path });
+        return guess[0]?.hint === undefined ? [{ path, message: `${show(value)} is not allowed here`, hint }] : guess;
+      }
+      return branch.flatMap((inner) => explain(inner, { ...context, above: path }));
     }
     case 'invalid_key': {
       const inner = issue.issues[0];
@@ -65,7 +72,7 @@ function explain(issue: Issue, context: Context): Guess[] {
       return [{ path, ...explainSize(issue, value) }];
     case 'custom': {
       const fault = faultOf(issue);
-      return [{ path, message: `${show(value)} ${fault.complaint}`, hint: suggestionHint(fault.suggestion) }];
+      return [{ path, message: `${fault.instead ?? show(value)} ${fault.complaint}`, hint: suggestionHint(fault.suggestion) }];
     }
     default:
       return [{ path, message: `${show(value)} is not allowed here: ${issue.message}` }];
@@ -143,27 +150,25 @@ function chooseBranch(branches: readonly (readonly Issue[])[], value: unknown): 
   return candidates.length === 1 ? candidates[0] : undefined;
 }
 
+/** How many mistakes a branch sees; a misspelt key and the missing field that it stands for are one. */
 function weight(issues: readonly Issue[]): number {
-  return issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
-}
-
-function expectedOf(branches: readonly (readonly Issue[])[]): string | undefined {
-  const words = branches.flatMap((issues) => {
-    const issue = issues.find((candidate) => candidate.path.length === 0);
-    if (issue?.code === 'invalid_value') return issue.values.map(String);
-    if (issue?.code === 'invalid_type') return [TYPE_NAMES[issue.expected] ?? issue.expected];
-    return [];
-  });
-  return words.length === 0 ? undefined : `Allowed: ${[...new Set(words)].join(', ')}.`;
+  const missing = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? [] : [String(issue.path.at(-1))]));
+  const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []));
+  return missing.length + unknown.filter((key) => didYouMean(key, missing) === undefined).length;
 }
 
 function faultOf(issue: Issue | undefined): Fault {
-  const suggestion: unknown = issue?.code === 'custom' ? issue.params?.['suggestion'] : undefined;
-  return { complaint: issue?.message ?? 'is not allowed', suggestion: typeof suggestion === 'string' ? suggestion : undefined };
+  const params = issue?.code === 'custom' ? issue.params : undefined;
+  return {
+    suggestion: params?.['suggestion'] as string | undefined,
+    instead: params?.['instead'] as string | undefined,
+    complaint: issue?.message ?? 'is not allowed',
+  };
 }
 
 function suggestionHint(suggestion: string | undefined): string | undefined {
-  return suggestion === undefined ? undefined : `Write ${suggestion}.`;
+  if (suggestion === undefined) return undefined;
+  return suggestion.startsWith('such as ') ? `For instance ${suggestion.slice('such as '.length)}.` : `Write ${suggestion}.`;
 }
 
 function listed(options: readonly string[]): string {

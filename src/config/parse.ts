@@ -7,7 +7,7 @@ import { toCluster } from './resolve.ts';
 import { checkRules } from './rules/rules.ts';
 import { inFile, salvage } from './salvage.ts';
 import { API_VERSION, clusterFileSchema, KIND } from './schema.ts';
-import { examplesAt, keysAt } from './shape.ts';
+import { allowedAt, examplesAt, keysAt } from './shape.ts';
 
 export interface LoadedCluster {
   cluster: Cluster;
@@ -24,7 +24,7 @@ export function parseCluster(text: string, path: string): LoadedCluster {
   if (foreign.length > 0) throw problemsError(foreign, path, locate);
   const parsed = clusterFileSchema.safeParse(value);
   if (!parsed.success) {
-    const problems = toProblems(parsed.error.issues, value, { keysAt, examplesAt });
+    const problems = toProblems(parsed.error.issues, value, { keysAt, examplesAt, allowedAt });
     throw problemsError([...withoutEchoes(problems, value), ...problemsOfRest(value, problems, path)], path, locate);
   }
   const cluster = toCluster(parsed.data, (relative) => resolvePath(relative, path));

@@ -1,6 +1,6 @@
-import { Document, isMap, isSeq, type Node, stringify, visit } from 'yaml';
+import { stringify } from 'yaml';
 import type { ClusterFileInput } from './schema.ts';
-import { API_VERSION, KIND, SCHEMA_URL } from './schema.ts';
+import { API_VERSION, DEFAULT_KUBERNETES_VERSION, KIND, SCHEMA_URL } from './schema.ts';
 
 type Spec = ClusterFileInput['spec'];
 
@@ -26,7 +26,8 @@ export function renderClusterFile(answers: ClusterFileAnswers): string {
     `metadata: { name: ${scalar(name ?? 'kubernetes')} }`,
     '',
     'spec:',
-    ...section('kubernetes', spec.kubernetes, ['kubernetes: { version: 1.36.3 }']),
+    // Always written: the version of a cluster must not change with the default of the program.
+    ...section('kubernetes', { version: spec.kubernetes?.version ?? DEFAULT_KUBERNETES_VERSION }, []),
     '',
     '  # How to reach the hosts. Each host can override these.',
     ...section('ssh', spec.ssh, ['ssh: { user: admin, identityFile: ~/.ssh/id_ed25519, become: sudo, hostKeys: strict }']),
@@ -61,13 +62,18 @@ export function renderClusterFile(answers: ClusterFileAnswers): string {
 /** A section as written, or as a comment that shows its defaults. */
 function section(key: string, value: unknown, defaults: readonly string[]): string[] {
   if (!hasContent(value)) return defaults.map((line) => `  # ${line}`);
-  const document = new Document({ [key]: value });
-  keepLeavesInOneLine(document);
-  return document
-    .toString({ lineWidth: 0 })
-    .trimEnd()
-    .split('\n')
-    .map((line) => `  ${line}`);
+  return fieldLines(key, value, '  ');
+}
+
+/** One line where it fits, else a line for each field. */
+function fieldLines(key: string, value: unknown, indent: string): string[] {
+  const line = `${indent}${key}: ${flowText(value)}`;
+  const fields =
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).filter(([, inner]) => inner !== undefined)
+      : [];
+  if (line.length <= 110 || fields.length === 0) return [line];
+  return [`${indent}${key}:`, ...fields.flatMap(([name, inner]) => fieldLines(name, inner, `${indent}  `))];
 }
 
 function hasContent(value: unknown): boolean {
@@ -75,36 +81,12 @@ function hasContent(value: unknown): boolean {
   return Object.values(value).some((inner: unknown) => inner !== undefined);
 }
 
-/** Mappings and lists of plain values read best in one line: { user: admin, port: 22 }. */
-function keepLeavesInOneLine(document: Document): void {
-  visit(document, {
-    Collection(_, node) {
-      const inner: unknown[] = isMap(node) ? node.items.map((pair) => pair.value) : isSeq(node) ? node.items : [];
-      if (node !== document.contents && !inner.some((one) => isMap(one) || isSeq(one))) node.flow = true;
-    },
-  });
-}
-
 /** A value in one line, such as `{ name: cp-1, roles: [control-plane] }`. */
 export function flowText(value: unknown): string {
-  const document = new Document(value);
-  visit(document, {
-    Map(_, node) {
-      node.flow = true;
-    },
-    Seq(_, node) {
-      node.flow = true;
-    },
-  });
-  // The library pads lists like mappings; people write [a, b].
-  return oneLine(document.contents);
-}
-
-function oneLine(node: Node | null | unknown): string {
-  if (isMap(node))
-    return node.items.length === 0 ? '{}' : `{ ${node.items.map((pair) => `${oneLine(pair.key)}: ${oneLine(pair.value)}`).join(', ')} }`;
-  if (isSeq(node)) return `[${node.items.map(oneLine).join(', ')}]`;
-  return scalar((node as { value?: unknown } | null)?.value ?? null);
+  if (Array.isArray(value)) return `[${value.map(flowText).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return scalar(value);
+  const fields = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return fields.length === 0 ? '{}' : `{ ${fields.map(([key, inner]) => `${scalar(key)}: ${flowText(inner)}`).join(', ')} }`;
 }
 
 /** A scalar as it may stand in a flow collection. */

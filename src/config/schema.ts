@@ -4,6 +4,7 @@ import * as fields from './fields.ts';
 
 export const API_VERSION = 'slipway.dev/v1';
 export const KIND = 'Cluster';
+export const DEFAULT_KUBERNETES_VERSION = '1.36.3';
 export const SCHEMA_URL = 'https://slipway.dev/schema/v1/cluster.json';
 
 const sshFields = {
@@ -123,7 +124,7 @@ const network = z.strictObject({
 
 const spec = z.strictObject({
   kubernetes: z
-    .strictObject({ version: fields.version.default('1.36.3').describe('Kubernetes version, in full.') })
+    .strictObject({ version: fields.version.default(DEFAULT_KUBERNETES_VERSION).describe('Kubernetes version, in full.') })
     .prefault({})
     .describe('Which Kubernetes.'),
   ssh: ssh.prefault({}).describe('How to reach the hosts; a host can override each field.'),

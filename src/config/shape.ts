@@ -66,3 +66,19 @@ export function keysAt(path: Path): readonly string[] {
 export function examplesAt(path: Path): readonly string[] {
   return shapesAt(path).flatMap((shape) => alternatives(shape).flatMap((one) => (one.examples ?? []).map(String)));
 }
+
+/** What can stand at a path, each alternative in a few words: `auto`, `a text`, `{ mirror }`. */
+export function allowedAt(path: Path): readonly string[] {
+  return [...new Set(shapesAt(path).flatMap(alternatives).flatMap(allowedBy))];
+}
+
+function allowedBy(shape: JsonSchema): string[] {
+  if (shape.const !== undefined) return [String(shape.const)];
+  if (shape.enum !== undefined) return shape.enum.map(String);
+  if (shape.properties !== undefined) return [`{ ${Object.keys(shape.properties).join(', ')} }`];
+  const types = Array.isArray(shape.type) ? shape.type : [shape.type ?? ''];
+  return types.map(
+    (type) =>
+      ({ string: 'a text', number: 'a number', integer: 'a whole number', boolean: 'true or false', array: 'a list' })[type] ?? 'a mapping',
+  );
+}

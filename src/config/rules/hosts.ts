@@ -105,19 +105,24 @@ const hostKeysChecked: Rule = {
 
 const becomeFitsUser: Rule = {
   needs: [],
-  check: (cluster, file) =>
-    cluster.hosts.flatMap((host, i): Problem[] => {
+  check: (cluster, file) => {
+    const shared = file.spec.ssh;
+    let told = false;
+    return cluster.hosts.flatMap((host, i): Problem[] => {
       if (host.ssh.become !== 'none' || host.ssh.user === undefined || host.ssh.user === 'root') return [];
-      const own = file.spec.hosts[i]?.ssh.become !== undefined;
+      const isShared = host.ssh.user === shared.user && file.spec.hosts[i]?.ssh.become === undefined;
+      if (isShared && told) return [];
+      told ||= isShared;
       return [
         {
-          path: own ? ['spec', 'hosts', i, 'ssh', 'become'] : ['spec', 'hosts', i],
-          message: `logs in as ${host.ssh.user} and becomes nobody else, but installing needs root`,
+          path: isShared ? ['spec', 'ssh', 'become'] : ['spec', 'hosts', i, 'ssh'],
+          message: `${host.ssh.user} logs in and becomes nobody else, but installing needs root`,
           hint: 'Write become: sudo, or user: root.',
           warning: 'NOT_ROOT',
         },
       ];
-    }),
+    });
+  },
 };
 
 /** A problem for each host whose key an earlier host has too. */

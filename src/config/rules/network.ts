@@ -184,7 +184,7 @@ const namesApart: Rule = {
             {
               path: ['spec', 'hosts', i, 'address'],
               message: `${host.address} lies in clusterDomain, ${clusterDomain}, where pods find only services`,
-              hint: 'Use another clusterDomain, such as cluster.local.',
+              hint: 'Use another clusterDomain, or the IP address of the host.',
               warning: 'CLUSTER_DOMAIN_SHADOWS',
             },
           ]
