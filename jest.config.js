@@ -3,12 +3,17 @@ const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
-    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' }, sourceMaps: 'inline' }],
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' }, sourceMaps: 'inline' },
+    ],
   },
   clearMocks: true,
 };
 
 export default {
+  // Milliseconds; a test that takes longer hangs, even on a machine with much else to do. Jest reads it here only, not in a project.
+  testTimeout: 60_000,
   projects: ['unit', 'integration', 'lab'].map((level) => ({
     ...common,
     displayName: level,

@@ -1,11 +1,12 @@
-import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { X509Certificate, createPrivateKey, type webcrypto } from 'node:crypto';
+import type { Extension, Name } from '@peculiar/x509';
 import { SlipwayError } from '../base/errors.ts';
 import type { Authority } from './types.ts';
-import { keyAlgorithm, loadX509, newKeyPair, privateKeyPem, serialNumber, signingAlgorithm, validity } from './x509.ts';
+import { importSigningKey, keyIdentifier, loadX509, newKeyPair, serialNumber, signingAlgorithm, validity } from './x509.ts';
 
 export const authorities: readonly Authority[] = ['etcd', 'kubernetes', 'front-proxy', 'kubelet-client'];
 
-/** RKE2 and kubeadm: ten years for an authority (HARDENING 5.8). */
+/** Ten years. */
 const authorityDays = 3650;
 
 /** What signs: the certificate and its key as PEM. */
@@ -15,9 +16,11 @@ export interface AuthorityPair {
   keyPem: string;
 }
 
-/** The same, ready to sign many certificates. */
+/** The same, ready to sign many certificates: what is equal in all of them is made once, because the library is slow at it. */
 export interface Signer extends AuthorityPair {
   key: webcrypto.CryptoKey;
+  issuer: Name;
+  extensions: { keyIdentifier: Extension; notAnAuthority: Extension; signatureOnly: Extension };
   /** Milliseconds since 1970. */
   notAfter: number;
 }
@@ -28,37 +31,45 @@ export async function createAuthority(
   options: { cluster: string; now: number },
 ): Promise<AuthorityPair & { notAfter: number }> {
   const x509 = await loadX509();
-  const keys = await newKeyPair();
+  const { publicDer, keyPem } = await newKeyPair();
   const times = validity(options.now, authorityDays);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const self = new x509.Name([{ O: [{ utf8String: options.cluster }] }, { CN: [{ utf8String: `slipway ${name} authority` }] }]);
+  const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    name: new x509.Name([{ O: [{ utf8String: options.cluster }] }, { CN: [{ utf8String: `slipway ${name} authority` }] }]),
+    subject: self,
+    issuer: self,
     ...times,
-    keys,
+    publicKey: publicDer,
+    signingKey: await importSigningKey(keyPem),
     signingAlgorithm,
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false),
+      new x509.SubjectKeyIdentifierExtension(keyIdentifier(publicDer), false),
     ],
   });
-  return {
-    name,
-    certificatePem: `${certificate.toString('pem')}\n`,
-    keyPem: await privateKeyPem(keys.privateKey),
-    notAfter: times.notAfter.getTime(),
-  };
+  return { name, certificatePem: `${certificate.toString('pem')}\n`, keyPem, notAfter: times.notAfter.getTime() };
 }
 
 /** Imports an authority's key once for many signatures. Throws AUTHORITY_DAMAGED when key and certificate do not belong together. */
 export async function signer(pair: AuthorityPair): Promise<Signer> {
   try {
-    const privateKey = createPrivateKey(pair.keyPem);
     const certificate = new X509Certificate(pair.certificatePem);
-    if (!certificate.checkPrivateKey(privateKey)) throw new Error('the key is not the one of the certificate');
-    const der = privateKey.export({ type: 'pkcs8', format: 'der' });
-    const key = await webcrypto.subtle.importKey('pkcs8', der, keyAlgorithm, false, ['sign']);
-    return { ...pair, key, notAfter: Date.parse(certificate.validTo) };
+    if (!certificate.checkPrivateKey(createPrivateKey(pair.keyPem))) throw new Error('the key is not the one of the certificate');
+    const x509 = await loadX509();
+    const parsed = new x509.X509Certificate(pair.certificatePem);
+    return {
+      ...pair,
+      key: await importSigningKey(pair.keyPem),
+      issuer: parsed.subjectName,
+      extensions: {
+        keyIdentifier: await x509.AuthorityKeyIdentifierExtension.create(parsed, false),
+        notAnAuthority: new x509.BasicConstraintsExtension(false, undefined, true),
+        // keyEncipherment belongs to RSA key exchange only.
+        signatureOnly: new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      },
+      notAfter: Date.parse(certificate.validTo),
+    };
   } catch (cause) {
     throw new SlipwayError(`The ${pair.name} authority cannot be used`, {
       code: 'AUTHORITY_DAMAGED',

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { SlipwayError, bug } from '../base/errors.ts';
 import type { Signer } from './authorities.ts';
+import { defaultValidDays } from './status.ts';
 import type { CertificateSpec } from './types.ts';
-import { day, loadX509, newKeyPair, privateKeyPem, serialNumber, signingAlgorithm, validity } from './x509.ts';
+import { day, keyIdentifier, loadX509, newKeyPair, serialNumber, signingAlgorithm, validity } from './x509.ts';
 
 /** A leaf certificate without its chain, and its key, as they are delivered. */
 export interface IssuedPair {
@@ -11,8 +12,6 @@ export interface IssuedPair {
   /** Milliseconds since 1970. */
   notAfter: number;
 }
-
-export const defaultValidDays = 365;
 
 /**
  * Issues one leaf certificate with a new P-256 key. It ends no later than its authority.
@@ -28,10 +27,9 @@ export async function issueCertificate(spec: CertificateSpec, authority: Signer,
     });
   }
   const x509 = await loadX509();
-  const keys = await newKeyPair();
+  const { publicDer, keyPem } = await newKeyPair();
   const times = validity(options.now, spec.validDays ?? defaultValidDays);
   const notAfter = Math.min(times.notAfter.getTime(), authority.notAfter);
-  const issuer = new x509.X509Certificate(authority.certificatePem);
   const names = [
     ...unique(spec.dnsNames).map((value) => ({ type: 'dns' as const, value })),
     ...unique(spec.ipAddresses).map((value) => ({ type: 'ip' as const, value })),
@@ -46,23 +44,22 @@ export async function issueCertificate(spec: CertificateSpec, authority: Signer,
       ...unique(spec.organizations).map((value) => ({ O: [{ utf8String: value }] })),
       { CN: [{ utf8String: spec.commonName }] },
     ]),
-    issuer: issuer.subjectName,
+    issuer: authority.issuer,
     notBefore: times.notBefore,
     notAfter: new Date(notAfter),
+    publicKey: publicDer,
     signingKey: authority.key,
-    publicKey: keys.publicKey,
     signingAlgorithm,
     extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      // keyEncipherment belongs to RSA key exchange only.
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      authority.extensions.notAnAuthority,
+      authority.extensions.signatureOnly,
       new x509.ExtendedKeyUsageExtension(usages, false),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer, false),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false),
+      authority.extensions.keyIdentifier,
+      new x509.SubjectKeyIdentifierExtension(keyIdentifier(publicDer), false),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names, false)] : []),
     ],
   });
-  return { certificatePem: `${certificate.toString('pem')}\n`, keyPem: await privateKeyPem(keys.privateKey), notAfter };
+  return { certificatePem: `${certificate.toString('pem')}\n`, keyPem, notAfter };
 }
 
 function assertUsable(spec: CertificateSpec, authority: Signer): void {

@@ -5,7 +5,7 @@ export type SecretName = 'encryption-key' | 'service-account.key' | 'service-acc
 
 /** How each is made; `read` gives another secret's bytes, making it first when it is not there yet. */
 export const makers: Readonly<Record<SecretName, (read: (name: SecretName) => Promise<Buffer>) => string | Promise<string>>> = {
-  /** For secretbox: 32 random bytes, base64, no line end (HARDENING 5.6). */
+  /** For secretbox: 32 random bytes, base64, no line end. */
   'encryption-key': () => randomBytes(32).toString('base64'),
   /** P-256: kube-apiserver signs tokens with ES256 then, which is far cheaper than RSA. */
   'service-account.key': () =>

@@ -1,13 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { SlipwayError, bug, messageOf } from '../base/errors.ts';
+import { SlipwayError, bug } from '../base/errors.ts';
 import { createAuthority, signer, type Signer } from './authorities.ts';
-import { damaged, formatInventory, parseInventory, sha256 } from './inventory.ts';
+import { formatInventory, parseInventory, sha256 } from './inventory.ts';
 import { issueCertificate, type IssuedPair } from './issue.ts';
 import { lockDirectory } from './lock.ts';
 import { makePrivateDirectory, removeTemporaryFiles, writePrivateFile } from './private-files.ts';
 import { makers, type SecretName } from './secrets.ts';
 import { specDigest, specFields } from './status.ts';
+import { examine, readChecked, readInventory } from './state-files.ts';
 import type { Authority, CertificateSpec, Inventory } from './types.ts';
 
 /**
@@ -256,67 +256,4 @@ export async function openState(directory: string, options: StateOptions): Promi
       await held?.release();
     },
   };
-}
-
-/** undefined: a new directory. */
-async function readInventory(directory: string): Promise<string | undefined> {
-  const file = join(directory, 'inventory.json');
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(file, error);
-  }
-  if (await exists(join(directory, 'authorities'))) throw damaged('inventory.json is missing', file);
-  return undefined;
-}
-
-/** Reads everything that the inventory names; returns warnings about modes. */
-async function examine(directory: string, inventory: Inventory): Promise<string[]> {
-  const files = [
-    ...Object.entries(inventory.authorities).flatMap(([name, { generation, certificateSha256, keySha256 }]) => [
-      { path: join(directory, 'authorities', `${name}.${generation}.crt`), digest: certificateSha256 },
-      { path: join(directory, 'authorities', `${name}.${generation}.key`), digest: keySha256 },
-    ]),
-    ...Object.entries(inventory.secrets).map(([name, { generation, sha256: digest }]) => ({
-      path: join(directory, 'secrets', `${name}.${generation}`),
-      digest,
-    })),
-  ];
-  await Promise.all(files.map(({ path, digest }) => readChecked(path, digest)));
-  const open: string[] = [];
-  for (const path of [directory, ...files.map((file) => file.path)]) {
-    const mode = await stat(path).then(
-      (entry) => entry.mode & 0o777,
-      () => 0,
-    );
-    if ((mode & 0o077) !== 0) open.push(`${path} (${mode.toString(8)})`);
-  }
-  if (open.length === 0) return [];
-  return [`Others on this machine can get at keys of the cluster: ${open.join(', ')}. Close them: chmod -R go= ${directory}`];
-}
-
-async function readChecked(path: string, digest: string): Promise<Buffer> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw damaged(`${path} is missing`, path, error);
-    throw unreadable(path, error);
-  });
-  if (sha256(bytes) !== digest) throw damaged(`${path} is not what was written`, path);
-  return bytes;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-function unreadable(file: string, cause: unknown): SlipwayError {
-  return new SlipwayError(`The state directory cannot be read: ${messageOf(cause)}`, {
-    code: 'STATE_UNREADABLE',
-    category: 'usage',
-    where: { file },
-    cause,
-    hint: 'Run Slipway as the user who owns the directory.',
-  });
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { defaultValidDays } from './issue.ts';
 import type { CertificateSpec, Inventory, Issued } from './types.ts';
+
+/** One year for a leaf. */
+export const defaultValidDays = 365;
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -38,25 +40,30 @@ export function certificateStatus(question: CertificateQuestion): 'current' | { 
 /** sha256 (hex) of everything that the bytes of a certificate depend on; where the files go is not part of it. */
 export function specDigest(spec: CertificateSpec, authorityGeneration: number): string {
   return createHash('sha256')
-    .update(JSON.stringify(Object.entries(specFields(spec, authorityGeneration))))
+    .update(JSON.stringify(content(spec, authorityGeneration)))
     .digest('hex');
 }
 
-/** The same as text, field by field. Lists that are sets are sorted: their order changes nothing. */
+/** The same as text, field by field. */
 export function specFields(spec: CertificateSpec, authorityGeneration: number): Record<string, string> {
+  return Object.fromEntries(Object.entries(content(spec, authorityGeneration)).map(([field, values]) => [field, values.join(' ')]));
+}
+
+/** Lists that are sets are sorted: their order changes nothing. */
+function content(spec: CertificateSpec, authorityGeneration: number): Record<string, readonly (string | number)[]> {
   return {
-    authority: `${spec.authority} ${authorityGeneration}`,
-    'common name': spec.commonName,
+    authority: [spec.authority, authorityGeneration],
+    'common name': [spec.commonName],
     organizations: set(spec.organizations),
     usages: set(spec.usages),
     'DNS names': set(spec.dnsNames),
     'IP addresses': set(spec.ipAddresses),
-    'days of validity': String(spec.validDays ?? defaultValidDays),
+    'days of validity': [spec.validDays ?? defaultValidDays],
   };
 }
 
-function set(values: readonly string[]): string {
-  return [...new Set(values)].sort().join(' ');
+function set(values: readonly string[]): string[] {
+  return [...new Set(values)].sort();
 }
 
 function changeOf(spec: CertificateSpec, issued: Issued, authorityGeneration: number): string {
