@@ -34,6 +34,7 @@ export interface Facts {
   /** For each peer address asked for: the way there, by `ip route get`. */
   routesTo: Readonly<Record<string, { device: string; source: string } | undefined>>;
   swap: readonly { device: string; size: number }[];
+  /** What the kernel can do: by trying, or because the module is there to be loaded (then it is in `unloaded`). */
   kernelFeatures: {
     cgroup: 1 | 2;
     /** Enabled controllers: cpu, cpuset, memory, pids, ... */
@@ -45,6 +46,8 @@ export interface Facts {
     ipvs: boolean;
     nftables: boolean;
     tun?: boolean | undefined;
+    /** Modules that exist and have not been loaded yet, of: vxlan, overlay, br_netfilter, wireguard, ip_vs, nf_tables. */
+    unloaded?: readonly string[] | undefined;
     /** Whether nf_conntrack_max can be written. */
     conntrackWritable: boolean;
     /** Whether a negative oom_score_adj can be set. */
@@ -73,7 +76,8 @@ export interface Facts {
   /** The cluster of ours that the host says it belongs to. */
   cluster?: string | undefined;
   /**
-   * Traces of installations, each with the path that shows it: slipway (our own), kubeadm, k3s, rke2, kubeasz, rancher, ...; `unit` is a systemd
+   * Traces of installations, each with the path that shows it: slipway (our own), kubeadm, k3s, rke2, kubeasz, rancher, ...; `kubernetes` is of unknown origin, or
+   * ours; `unit` is a systemd
    * unit with the name of one of ours, `cni` a network configuration that the container runtime would read.
    */
   leftovers: readonly { of: string; path: string }[];

@@ -73,6 +73,7 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
       ipvs: features.has('ipvs'),
       nftables: features.has('nftables'),
       tun: features.has('tun'),
+      unloaded: section('modules').flatMap((line) => (line.startsWith('unloaded ') ? [line.slice(9)] : [])),
       conntrackWritable: features.has('conntrack'),
       oomScoreAdjNegative: features.has('oom'),
       inotifyInstances: Number(files.get('/proc/sys/fs/inotify/max_user_instances') ?? 0),

@@ -33,16 +33,19 @@ const commands = [
 ];
 
 /**
- * What an installation of each kind leaves behind, as paths that only it makes; those that we make ourselves too are left out. The cluster file's
- * own traces (`slipway`) tell a host of ours from one that is somebody else's.
+ * What an installation of each kind leaves behind, as paths that only it makes. Our own (`slipway`) tell a host of ours from one that is somebody
+ * else's.
  */
 const traces: Readonly<Record<string, readonly string[]>> = {
   slipway: ['/var/lib/slipway', '/opt/slipway'],
-  kubeadm: [
+  kubeadm: ['/etc/kubernetes/manifests/kube-apiserver.yaml', '/etc/kubernetes/manifests/etcd.yaml', '/var/lib/kubelet/kubeadm-flags.env'],
+  // Ours too, once we have been there.
+  kubernetes: [
     '/etc/kubernetes/admin.conf',
     '/etc/kubernetes/kubelet.conf',
-    '/etc/kubernetes/manifests/kube-apiserver.yaml',
-    '/var/lib/kubelet/kubeadm-flags.env',
+    '/etc/kubernetes/pki',
+    '/var/lib/etcd/member',
+    '/var/lib/kubelet/pki',
   ],
   k3s: ['/etc/rancher/k3s', '/var/lib/rancher/k3s', '/usr/local/bin/k3s'],
   rke2: ['/etc/rancher/rke2', '/var/lib/rancher/rke2', '/usr/local/bin/rke2'],
@@ -70,6 +73,9 @@ const files = [
   '/proc/sys/fs/inotify/max_user_instances',
   '/sys/fs/cgroup/cgroup.controllers',
 ];
+
+/** Names of our units; drop-ins for them count too, because they would change ours. */
+const units = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'containerd', 'kubelet', 'kube-proxy', 'flanneld'];
 
 const modules = ['vxlan', 'overlay', 'br_netfilter', 'wireguard', 'ip_vs', 'nf_tables'];
 
@@ -162,6 +168,7 @@ f_link() {
   elif [ "$f_net" = f_bare ] && f_module "$2"; then f_say "$1" yes
   fi
 }
+for f_v in ${modules.join(' ')}; do f_believe "$f_v" && f_say unloaded "$f_v"; done
 f_link vxlan vxlan 'type vxlan id 4093 dstport 0'
 f_link wireguard wireguard 'type wireguard'
 if f_believe overlay || grep -qw overlay /proc/filesystems; then f_say overlay yes
@@ -222,9 +229,13 @@ f_section leftovers
 ${Object.entries(traces)
   .map(([of, paths]) => `for f_p in ${paths.join(' ')}; do [ -e $f_p ] && f_say ${of} $f_p; done`)
   .join('\n')}
-for f_p in /etc/systemd/system /usr/lib/systemd/system; do
-  for f_u in kubelet kube-apiserver kube-proxy etcd flanneld; do
-    [ -f $f_p/$f_u.service ] && ! grep -qi slipway $f_p/$f_u.service && f_say unit $f_p/$f_u.service
+f_dirs='/etc/systemd/system /usr/lib/systemd/system'
+[ -L /lib ] || f_dirs="$f_dirs /lib/systemd/system"
+for f_d in $f_dirs; do
+  for f_u in ${units.join(' ')}; do
+    for f_p in $f_d/$f_u.service $f_d/$f_u.service.d/*.conf; do
+      [ -f "$f_p" ] && ! grep -qi slipway "$f_p" && f_say unit "$f_p"
+    done
   done
 done
 for f_p in /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist; do [ -f "$f_p" ] && f_say cni "$f_p"; done

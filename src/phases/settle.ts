@@ -9,14 +9,6 @@ export interface Settled {
   facts: Readonly<Record<string, Facts>>;
 }
 
-/** The addresses for which every host is asked how it reaches them: see factsScript. */
-export function peerAddresses(cluster: Cluster): string[] {
-  return cluster.hosts.flatMap(({ address, privateAddress }) => {
-    const own = privateAddress ?? address;
-    return isIPv4(own) ? [own] : [];
-  });
-}
-
 /**
  * Fills in what the cluster file leaves to the hosts: names, private addresses and flannel's interfaces. `facts` are keyed by the hosts' names as
  * loaded; hosts without facts keep what the file says. Nothing is judged here: that is for the preflight checks.

@@ -1,7 +1,7 @@
 import { finding, isOurs, list, perHost, type PreflightCheck } from './preflight.ts';
 
 /** How each kind of installation is taken away by its own means. */
-const remedies: Readonly<Record<string, string>> = {
+const origins: Readonly<Record<string, string>> = {
   kubeadm: 'Run kubeadm reset -f there, then remove /etc/kubernetes, /etc/cni/net.d and /var/lib/etcd.',
   k3s: 'Run k3s-uninstall.sh (a server) or k3s-agent-uninstall.sh (an agent) there.',
   rke2: 'Run rke2-uninstall.sh there.',
@@ -14,14 +14,15 @@ const remedies: Readonly<Record<string, string>> = {
   microk8s: 'Run snap remove --purge microk8s there.',
   minikube: 'Run minikube delete there.',
   openshift: 'Install this host anew.',
-  cni: 'Remove the file if nothing uses it: the container runtime takes the first configuration it finds.',
-  unit: 'Stop it and remove it, with its package if it came with one: the name is needed.',
 };
 
-const words: Readonly<Record<string, string>> = {
-  cni: 'a network configuration of somebody else is there',
-  unit: 'a systemd unit with the name of one of ours is there',
-  rancher: 'traces of an RKE or Rancher installation are there',
+/** What any of those may leave, and what we leave ourselves. */
+const unclear: Readonly<Record<string, { what: string; hint: string }>> = {
+  kubernetes: { what: 'a Kubernetes of unknown origin was there', hint: 'If nothing of it is needed any more, remove these paths.' },
+  cni: {
+    what: 'a network configuration of somebody else is there',
+    hint: 'Remove the file if nothing uses it: the container runtime takes the first configuration it finds.',
+  },
 };
 
 export const leftovers: PreflightCheck = {
@@ -37,14 +38,29 @@ export const leftovers: PreflightCheck = {
             hint: `Take it out there first: slipway remove ${name} with the cluster file of ${facts.cluster}.`,
           }),
         ];
-      // Network configurations are ours, or of add-ons, on a host that is ours.
-      const found = facts.leftovers.filter(({ of }) => of !== 'slipway' && !(of === 'cni' && isOurs(facts)));
-      return [...new Set(found.map(({ of }) => of))].map((of) => {
-        const paths = found.filter((one) => one.of === of).map(({ path }) => path);
-        return finding('error', name, {
-          what: `${words[of] ?? `traces of a ${of} installation are there`}: ${list(paths)}`,
-          hint: remedies[of] ?? 'Remove that installation by its own means.',
-        });
-      });
+      const paths = (of: string): string[] => facts.leftovers.filter((one) => one.of === of).map(({ path }) => path);
+      const known = Object.entries(origins).flatMap(([of, hint]) =>
+        paths(of).length === 0 ? [] : [finding('error', name, { what: `traces of ${of} are there: ${list(paths(of))}`, hint })],
+      );
+      const units = paths('unit').filter((path) => !path.includes('/containerd.service'));
+      const containerd = paths('unit').filter((path) => path.includes('/containerd.service'));
+      return [
+        ...known,
+        ...(known.length > 0 || isOurs(facts) ? [] : Object.entries(unclear))
+          .filter(([of]) => paths(of).length > 0)
+          .map(([of, { what, hint }]) => finding('error', name, { what: `${what}: ${list(paths(of))}`, hint })),
+        units.length === 0
+          ? undefined
+          : finding('error', name, {
+              what: `units or drop-ins with names of ours are there: ${list(units)}`,
+              hint: 'Stop them and remove them, with the package that brought them (dpkg -S or rpm -qf tells which).',
+            }),
+        containerd.length === 0
+          ? undefined
+          : finding('warning', name, {
+              what: `a containerd of somebody else${facts.firewall.docker ? " (docker's)" : ''} is there: ${list(containerd)}`,
+              hint: 'Our unit of the same name takes its place, its socket and /var/lib/containerd: move containers that matter to another host first.',
+            }),
+      ];
     }),
 };

@@ -85,6 +85,7 @@ export const debian: OsFamily = {
     const units = packages.filter((name) => name in services);
     const install = `${apt} --no-install-recommends install $f_new`;
     return `(
+exec </dev/null
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
 ${missing}
 ${update}
@@ -100,6 +101,7 @@ ${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) sys
   removeCommand(packages) {
     const orphans = `apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | sort`;
     return `(
+exec </dev/null
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
 ${missing}
 f_gone=$(f_missing ${sh`${packages}`})

@@ -36,11 +36,13 @@ export const rhel: OsFamily = {
   },
 
   installCommand: (packages, { refresh }) => `(
+exec </dev/null
 rpm -q ${sh`${packages}`} >/dev/null 2>&1 && exit 0
 ${refresh ? `${dnf} --refresh install ${sh`${packages}`}` : `${dnf} install ${sh`${packages}`} || ${dnf} --refresh install ${sh`${packages}`}`}
 )`,
 
   removeCommand: (packages) => `(
+exec </dev/null
 f_there=$(for f_p in ${sh`${packages}`}; do rpm -q "$f_p" >/dev/null 2>&1 && echo "$f_p"; done)
 [ -z "$f_there" ] || dnf -y -q remove $f_there
 )`,

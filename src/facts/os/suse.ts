@@ -33,11 +33,13 @@ export const suse: OsFamily = {
   },
 
   installCommand: (packages, { refresh }) => `(
+exec </dev/null
 rpm -q ${sh`${packages}`} >/dev/null 2>&1 && exit 0
 ${refresh ? `${zypper} refresh && ` : ''}${zypper} install --no-recommends ${sh`${packages}`}${refresh ? '' : ` || { ${zypper} refresh && ${zypper} install --no-recommends ${sh`${packages}`}; }`}
 )`,
 
   removeCommand: (packages) => `(
+exec </dev/null
 f_there=$(for f_p in ${sh`${packages}`}; do rpm -q "$f_p" >/dev/null 2>&1 && echo "$f_p"; done)
 [ -z "$f_there" ] || ${zypper} remove --clean-deps $f_there
 )`,

@@ -1,0 +1,39 @@
+import type { ComponentVersions } from '../../artifacts/catalogue.ts';
+import type { Declaration } from '../../components/component.ts';
+import { components } from '../../components/index.ts';
+import type { Cluster, Host } from '../../config/cluster.ts';
+import type { Facts } from '../../facts/facts.ts';
+import type { PreflightContext } from './preflight.ts';
+
+/** What the kernel keeps of a command's name (TASK_COMM_LEN without the final zero). */
+const COMM = 15;
+
+/** Derives what the checks ask about from what the components declare: ports, commands of our daemons, packages that we install. */
+export function preflightContext({
+  cluster,
+  facts,
+  versions,
+}: {
+  cluster: Cluster;
+  facts: Readonly<Record<string, Facts>>;
+  versions: ComponentVersions;
+}): PreflightContext {
+  // A host without an address is a finding of its own; what depends on it cannot be declared.
+  const addressed = cluster.hosts.every(({ privateAddress }) => privateAddress !== undefined);
+  const usable = addressed ? components : [];
+  const declared = (host: Host): { name: string; declaration: Declaration }[] =>
+    usable
+      .filter((component) => component.runsOn(host, cluster))
+      .map(({ name, declare }) => ({ name, declaration: declare({ cluster, host, facts: facts[host.name]!, versions }) }));
+  const provided = cluster.hosts
+    .filter(({ name }) => facts[name] !== undefined)
+    .flatMap((host) => declared(host).flatMap(({ declaration: { packages = [] } }) => packages.flatMap(({ provides }) => provides)));
+  return {
+    cluster,
+    hosts: facts,
+    requiredPorts: (host) =>
+      declared(host).flatMap(({ name, declaration: { ports = [] } }) => ports.map(({ port, protocol }) => ({ port, protocol, by: name }))),
+    ownProcesses: new Set([...components.map(({ name }) => name), ...provided].map((name) => name.slice(0, COMM))),
+    installs: new Set(provided),
+  };
+}
