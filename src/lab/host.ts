@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { open, readFile, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../base/errors.ts';
@@ -24,10 +24,31 @@ export async function switchOn(lab: LabRecord, host: LabHostRecord): Promise<voi
   const directory = hostRoot(lab.name, host.name);
   const binds = ['/dev/kmsg', '/dev/fuse', '/lib/modules'].filter((path) => existsSync(path));
   const script = join(directory, 'supervisor.sh');
-  const options = { ...groups, group, image: host.image, directory, machine: host.machine, hostname: host.name, bridge: lab.bridge, binds };
+  const options = {
+    ...groups,
+    group,
+    image: host.image,
+    systemd: await systemdOf(host.image),
+    directory,
+    machine: host.machine,
+    hostname: host.name,
+    bridge: lab.bridge,
+    binds,
+  };
   await writeFile(script, supervisorScript(options));
   const log = join(directory, 'console.log');
   await (groups.units ? startUnit(unitName(lab.name, host.name), script, log) : startDetached(script, log));
+}
+
+/** The version of systemd in an image, which is part of a library's name; 0 when it cannot be told. */
+async function systemdOf(image: string): Promise<number> {
+  const names = await Promise.all(
+    ['usr/lib/systemd', 'usr/lib/x86_64-linux-gnu/systemd', 'usr/lib/aarch64-linux-gnu/systemd'].map((path) =>
+      readdir(join(image, path)).catch(() => []),
+    ),
+  );
+  const versions = names.flat().map((name) => Number(/^libsystemd-shared-(\d+)/.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...versions);
 }
 
 async function startUnit(unit: string, script: string, log: string): Promise<void> {

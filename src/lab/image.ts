@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlipwayError, isSlipwayError } from '../base/errors.ts';
-import { attempt, run } from './command.ts';
+import { run } from './command.ts';
 import { withLock } from './lock.ts';
 import { imageRoot } from './paths.ts';
-import { debianSources, rewriteSources } from './sources.ts';
+import { debianSources, parseAptOptions, rewriteSources } from './sources.ts';
 
 /** Raised when what `finish` does changes, so that old images are not taken for new ones. */
-const recipe = 2;
+const recipe = 3;
 
 const partialSuffix = '.partial';
 
@@ -61,12 +61,9 @@ async function removeTree(directory: string): Promise<void> {
 }
 
 async function bootstrap(release: string, sources: readonly string[], directory: string): Promise<void> {
-  const proxies = await attempt('apt-config', ['shell', 'HTTP', 'Acquire::http::Proxy', 'HTTPS', 'Acquire::https::Proxy']);
-  const proxyOptions = [...proxies.stdout.matchAll(/^(HTTPS?)='(.+)'$/gm)].map(
-    ([, scheme, url]) => `--aptopt=Acquire::${scheme!.toLowerCase()}::Proxy "${url!}"`,
-  );
+  const inherited = parseAptOptions(await run('apt-config', ['dump']));
   const args = ['--mode=root', '--variant=minbase', '--skip=cleanup/apt/lists'];
-  const options = ['--aptopt=Acquire::GzipIndexes "true"', '--aptopt=Acquire::Languages "none"', ...proxyOptions];
+  const options = ['Acquire::GzipIndexes "true"', 'Acquire::Languages "none"', ...inherited].map((option) => `--aptopt=${option}`);
   try {
     await run('mmdebstrap', [...args, ...options, `--include=${packages.join(',')}`, release, directory, ...sources], { bound: true });
   } catch (cause) {
@@ -95,6 +92,8 @@ async function finish(root: string): Promise<void> {
     'systemctl --root="$1" --quiet disable apt-daily.timer apt-daily-upgrade.timer',
     'systemctl --root="$1" --quiet mask systemd-networkd-wait-online.service console-getty.service',
     'install -d -m 0700 "$1"/root/.ssh',
+    // Otherwise the first boot sees a newer /usr and rebuilds caches.
+    'touch "$1"/usr "$1"/etc/.updated "$1"/var/.updated',
   ].join('\n');
   await run('sh', ['-euc', script, 'finish', root]);
 }

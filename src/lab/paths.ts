@@ -1,10 +1,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Where labs live: hosts' disks and what was made, one directory per lab. */
+/** Where labs live: hosts' disks and what was made, one directory per lab. One place for the machine, as its links and rules are the machine's. */
 export function stateRoot(): string {
-  const xdg = process.env['XDG_STATE_HOME'];
-  return xdg === undefined || xdg === '' ? '/var/lib/slipway-lab' : join(xdg, 'slipway', 'lab');
+  return '/var/lib/slipway-lab';
 }
 
 export function labRoot(name: string): string {

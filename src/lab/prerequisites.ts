@@ -10,13 +10,15 @@ const programs: readonly { needs: string; package: string }[] = [
   { needs: 'ip', package: 'iproute2' },
   { needs: 'iptables', package: 'iptables' },
   { needs: '/usr/share/keyrings/debian-archive-keyring.gpg', package: 'debian-archive-keyring' },
+  { needs: 'ssh', package: 'openssh-client' },
   { needs: 'ssh-keygen', package: 'openssh-client' },
+  { needs: 'setpriv', package: 'util-linux' },
 ];
 
 /** Debian packages that the lab needs and this machine has not. */
 export async function labPrerequisites(): Promise<{ missing: string[] }> {
   const missing = await Promise.all(programs.map(async (p) => ((await found(p.needs)) ? [] : [p.package])));
-  return { missing: missing.flat() };
+  return { missing: [...new Set(missing.flat())] };
 }
 
 /** Installs what is missing with this machine's own apt. */

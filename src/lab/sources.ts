@@ -44,3 +44,9 @@ export function rewriteSources(sources: readonly AptSource[], release: string): 
   });
   return [...new Set(lines)];
 }
+
+/** What a host needs of this machine's apt settings to reach the same mirror, from `apt-config dump`: the proxy, and whether dates are believed. */
+export function parseAptOptions(dump: string): string[] {
+  const names = /^Acquire::(?:https?::Proxy(?:::[^ ]+)?|Check-Valid-Until|Check-Date|Retries) "[^"]+";$/;
+  return dump.split('\n').flatMap((line) => (names.test(line) ? [line.slice(0, -1)] : []));
+}

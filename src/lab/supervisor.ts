@@ -11,6 +11,8 @@ export interface SupervisorOptions {
   /** Directories: the image, and the host's own `root`, `upper`, `work` and `var`. */
   image: string;
   directory: string;
+  /** Version of the host's systemd; 258 and later boot on cgroup v2 only. */
+  systemd: number;
   machine: string;
   hostname: string;
   bridge: string;
@@ -20,8 +22,10 @@ export interface SupervisorOptions {
 
 /** The arguments of systemd-nspawn for one host. */
 function nspawn(options: SupervisorOptions): string[] {
+  // On a machine with v1, such a host gets the unified hierarchy: it runs, but without the controllers that a kubelet needs.
+  const unified = options.version === 1 && options.systemd >= 258 ? ['env', 'SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1'] : [];
   return [
-    ...['systemd-nspawn', '--quiet', '--settings=no', '--boot', '--keep-unit', '--register=no', '--link-journal=no'],
+    ...[...unified, 'systemd-nspawn', '--quiet', '--settings=no', '--boot', '--keep-unit', '--register=no', '--link-journal=no'],
     ...['--resolv-conf=off', '--timezone=off', '--private-users=no', '--capability=all', '--system-call-filter=@keyring bpf @module'],
     `--machine=${options.machine}`,
     `--hostname=${options.hostname}`,
