@@ -23,6 +23,8 @@ export interface Component {
   runsOn(host: Host, cluster: Cluster): boolean;
   /** Directories and files that hold only what we wrote: listed at every gathering, removed by reset. */
   owns: readonly string[];
+  /** Directories that daemons fill: looked at by themselves, removed by reset with what is in them. */
+  fills?: readonly string[];
   declare(input: Input): Declaration;
 }
 

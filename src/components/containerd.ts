@@ -7,6 +7,7 @@ export const containerd: Component = {
   summary: 'The container runtime, with runc and the CNI plugins.',
   runsOn: isNode,
   owns: ['/etc/containerd', `${UNITS}/containerd.service`],
+  fills: ['/var/lib/containerd'],
   declare: ({ cluster, facts, versions }) => ({
     artefacts: ['containerd', 'runc', 'cni-plugins'],
     directories: [

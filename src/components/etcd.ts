@@ -11,6 +11,7 @@ export const etcd: Component = {
   summary: 'The key-value store that holds all of the cluster’s state.',
   runsOn: isEtcdMember,
   owns: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service'],
+  fills: [DATA],
   declare({ cluster, host }) {
     const address = nodeAddress(host);
     const members = etcdMembers(cluster);

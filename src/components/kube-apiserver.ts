@@ -9,6 +9,7 @@ export const kubeApiserver: Component = {
   summary: 'The cluster’s API; the only client of etcd.',
   runsOn: isControlPlane,
   owns: [`${UNITS}/kube-apiserver.service`],
+  fills: ['/var/log/kubernetes'],
   declare({ cluster, host }) {
     const address = nodeAddress(host);
     const { endpoint, certSANs } = cluster.api;

@@ -1,8 +1,8 @@
 import type { Component } from './component.ts';
-import { isNode, PKI } from './topology.ts';
+import { BIN, isNode, PKI } from './topology.ts';
 
 /** Values that the kubelet wants with protectKernelDefaults, and what pod traffic needs. */
-const sysctls: Readonly<Record<string, string>> = {
+export const sysctls: Readonly<Record<string, string>> = {
   'net.ipv4.ip_forward': '1',
   'net.bridge.bridge-nf-call-iptables': '1',
   'vm.overcommit_memory': '1',
@@ -20,11 +20,14 @@ export const kernelModules: readonly string[] = ['overlay', 'br_netfilter'];
 /** What every node needs before any daemon of it starts. */
 export const node: Component = {
   name: 'node',
+  fills: ['/opt/slipway', BIN],
   summary: 'Kernel settings and the directories that several components share.',
   runsOn: isNode,
   owns: ['/etc/kubernetes', '/etc/slipway', '/etc/sysctl.d/90-slipway.conf', '/etc/modules-load.d/slipway.conf'],
   declare: () => ({
     directories: [
+      { path: '/opt/slipway', mode: '0755' },
+      { path: BIN, mode: '0755' },
       { path: '/etc/slipway', mode: '0755' },
       { path: '/etc/kubernetes', mode: '0755' },
       { path: PKI, mode: '0755' },

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { sh } from '../base/quote.ts';
 import { deliverScript, type Delivery } from './actions/artefact.ts';
+import { isUnitFile } from './actions/file.ts';
 import { shellFor } from './actions/index.ts';
 import { RUN, VAR } from './state.ts';
 import type { Content, Step } from './step.ts';
@@ -48,7 +49,7 @@ own() {
 note() {
   s_f=${VAR}/before/$1; s_e=$2
   grep -qs -e "^\${s_e%%=*}[= ]" -e "^\${s_e%%=*}$" "$s_f" && return 0
-  case $1 in units) s_e="$s_e $(systemctl is-enabled "$2" 2>/dev/null) $(systemctl is-active "$2" 2>/dev/null)" ;; esac
+  case $1 in units) s_e="$s_e $(systemctl is-enabled "$2" 2>/dev/null) $(systemctl is-active "$2" 2>/dev/null)" || : ;; esac
   printf '%s\n' "$s_e" >>"$s_f"
 }
 s_begin() { [ ! -e ${RUN}/stop ] || { s_report stopped "$1"; exit 0; }; s_report started "$1"; }
@@ -90,10 +91,6 @@ export function deliveryBatch(steps: readonly Step[], deliveries: readonly (Deli
     for (const { path } of deliveries) yield* createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
   }
   return { script: text, stdin: Readable.from(archives(), { objectMode: false, highWaterMark: 4 << 20 }) };
-}
-
-export function isUnitFile(path: string): boolean {
-  return path.includes('/systemd/system/');
 }
 
 /** Reads one line of a batch's output. */

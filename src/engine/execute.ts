@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '../base/errors.ts';
 import type { Runner } from '../remote/runner.ts';
-import { deliveryBatch, isUnitFile, readReport, stepsBatch, type Batch, type BatchOptions } from './batch.ts';
+import { isUnitFile } from './actions/file.ts';
+import { deliveryBatch, readReport, stepsBatch, type Batch, type BatchOptions } from './batch.ts';
 import { nameOf, type Emit } from './events.ts';
 import type { LocalHandler, Materials } from './materials.ts';
 import type { Plan } from './plan.ts';

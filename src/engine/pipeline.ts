@@ -27,8 +27,7 @@ export interface Pipeline<C> {
   /** After a run, and after an empty plan (`changed` false: a quick look). */
   verify(gathered: Gathered<C>, changed: boolean): Promise<void>;
   runner(host: string): Promise<Runner>;
-  materials(gathered: Gathered<C>): Materials;
-  local(gathered: Gathered<C>): Readonly<Record<string, LocalHandler>>;
+  operator(gathered: Gathered<C>): { materials: Materials; local: Readonly<Record<string, LocalHandler>> };
   lock: LockInfo;
   emit: Emit;
   stop: AbortSignal;
@@ -56,8 +55,7 @@ export async function runPipeline<C>(pipeline: Pipeline<C>): Promise<Finish> {
     outcome = await execute(plan, {
       run: pipeline.lock.run,
       runner: pipeline.runner,
-      materials: pipeline.materials(gathered),
-      local: pipeline.local(gathered),
+      ...pipeline.operator(gathered),
       emit,
       stop: pipeline.stop,
     });

@@ -8,6 +8,7 @@ export interface HostState {
   units: Readonly<Record<string, UnitState>>;
   users: readonly string[];
   sysctls: Readonly<Record<string, string>>;
+  /** Commands that exist, as far as the facts asked. */
   commands: readonly string[];
   /** `NAME/VERSION` to content digest, for complete and unchanged deliveries only. */
   artefacts: Readonly<Record<string, string>>;
@@ -34,10 +35,10 @@ export interface UnitState {
 export interface InspectRequest {
   /** Directories and files whose contents we own: listed and hashed. */
   roots: readonly string[];
+  /** Directories that are looked at, but not into. */
+  directories: readonly string[];
   units: readonly string[];
-  users: readonly string[];
   sysctls: readonly string[];
-  commands: readonly string[];
   /** Shell text by name; its output is the probe's value. */
   probes: Readonly<Record<string, string>>;
 }
@@ -58,6 +59,7 @@ export function inspectScript(request: InspectRequest): string {
   const probes = Object.entries(request.probes).map(([name, text]) => `printf '@probe %s\\n' ${quote(name)}\n( ${text}\n) 2>/dev/null </dev/null | sed 's/^/ /'`);
   return `
 echo '@list'
+find ${words(request.directories)} -maxdepth 0 -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 find ${words(request.roots)} -maxdepth 8 \\( -type f -o -type d -o -type l \\) -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 echo '@hash'
 find ${words(request.roots)} -maxdepth 8 -type f -size -2048k -exec sha256sum {} + 2>/dev/null
@@ -75,18 +77,16 @@ for s_p in $s_pids; do [ "$s_p" != 0 ] && set -- "$@" "/proc/$s_p/environ"; done
 set --
 grep -sH . ${RUN}/inputs/* 
 echo '@users'
-for s_u in ${words(request.users)}; do getent passwd "$s_u" >/dev/null && echo "$s_u"; done
+getent passwd | cut -d: -f1
 echo '@sysctls'
 for s_k in ${words(request.sysctls.map((key) => key.replaceAll('.', '/')))}; do [ -r "/proc/sys/$s_k" ] && { printf '%s=' "$s_k"; tr '\\t' ' ' <"/proc/sys/$s_k"; }; done
-echo '@commands'
-for s_c in ${words(request.commands)}; do command -v "$s_c" >/dev/null && echo "$s_c"; done
 ${probes.join('\n')}
 echo '@end'
 `;
 }
 
-/** The inverse of inspectScript: takes the lines it printed. */
-export function parseState(output: string): HostState {
+/** The inverse of inspectScript: takes the lines it printed, and the commands that the facts found. */
+export function parseState(output: string, commands: readonly string[]): HostState {
   const sections = split(output);
   const section = (name: string): string[] => sections.get(name) ?? [];
   const digests = readDigests(section('digests'));
@@ -126,7 +126,7 @@ export function parseState(output: string): HostState {
     units,
     users: section('users'),
     sysctls: Object.fromEntries(section('sysctls').map((line) => [line.slice(0, line.indexOf('=')).replaceAll('/', '.'), line.slice(line.indexOf('=') + 1).trim()])),
-    commands: section('commands'),
+    commands,
     artefacts: readArtefacts(section('opt'), section('manifest')),
     probes: Object.fromEntries([...sections].filter(([name]) => name.startsWith('probe ')).map(([name, lines]) => [name.slice(6), lines.map((l) => l.slice(1)).join('\n').trim()])),
   };

@@ -32,7 +32,7 @@ function importImage(context: Context, host: Host, name: string): Desired {
 ${BIN}/ctr -n k8s.io images import --local --digests=false ${OPT}/${name}/${version}/${name}.tar`,
       done: { probe: IMAGES_PROBE.name, lines: [reference] },
     },
-    needs: [deliveryStep(host, name)],
+    needs: [deliveryStep(host, name), `${host.name}/${containerd.name}/unit`],
     lane: 'images',
   };
 }

@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import { sh } from '../../base/quote.ts';
 import type { FileAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
 export function sha256(bytes: string | Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Whether systemd must read its units again after a change of this file. */
+export function isUnitFile(path: string): boolean {
+  return path.includes('/systemd/system/');
 }
 
 /** Never half a file: written beside the target with its final mode and owner, flushed, renamed over it. */
@@ -25,6 +31,7 @@ export const file: Kind<FileAction> = {
     const chmod = mode === '0600' ? '' : sh`chmod ${mode} ${temporary}; `;
     const chown = owner === 'root:root' ? '' : sh`chown ${owner} ${temporary}; `;
     return (
+      (isUnitFile(path) ? sh`note units ${basename(path)}; ` : '') +
       sh`own ${path}; rm -f ${temporary}; (umask 077; : >${temporary}); ` +
       chown +
       chmod +

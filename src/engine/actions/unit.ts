@@ -14,5 +14,5 @@ export const unit: Kind<UnitAction> = {
     return undefined;
   },
   shell: ({ name, running = true }) =>
-    sh`note units ${name}; systemctl --no-reload --quiet enable ${name}` + (running ? sh`; systemctl reset-failed ${name} 2>/dev/null || :; systemctl restart --no-block ${name}` : ''),
+    sh`systemctl --no-reload --quiet enable ${name}` + (running ? sh`; systemctl reset-failed ${name} 2>/dev/null || :; systemctl restart --no-block ${name}` : ''),
 };

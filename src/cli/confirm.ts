@@ -1,0 +1,22 @@
+import { SlipwayError } from '../base/errors.ts';
+import type { Cluster } from '../config/cluster.ts';
+import type { Plan } from '../engine/plan.ts';
+import type { Io } from './io.ts';
+import { planText } from './plan-text.ts';
+import type { GlobalOptions } from './session.ts';
+import { painter } from './style.ts';
+
+/** Shows the plan and asks, unless --yes answers. */
+export async function confirmPlan(plan: Plan, { options, io, cluster }: { options: GlobalOptions; io: Io; cluster: Cluster }): Promise<boolean> {
+  io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose })}\n`);
+  if (options.yes) return true;
+  if (!io.interactive || !options.input) {
+    throw new SlipwayError('nobody can confirm this plan: there is no terminal', {
+      code: 'CONFIRMATION_NEEDED',
+      category: 'usage',
+      hint: 'look at it with slipway plan, then run the command with --yes',
+    });
+  }
+  const { ask } = await import('./ask.ts');
+  return ask(`Do this to the ${cluster.hosts.length} hosts of cluster ${cluster.name}?`);
+}

@@ -1,0 +1,51 @@
+import type { Plan } from '../engine/plan.ts';
+import type { Step } from '../engine/step.ts';
+import type { Paint } from './style.ts';
+
+export interface PlanTextOptions {
+  paint: Paint;
+  /** Every step with its reason, instead of a line for each phase and host. */
+  details: boolean;
+}
+
+/** The plan for a person: by phase, hosts with the same work together. */
+export function planText(plan: Plan, { paint, details }: PlanTextOptions): string {
+  if (plan.steps.length === 0) return 'Nothing to change.';
+  const lines: string[] = [];
+  for (const [phase, steps] of group(plan.steps, (step) => step.phase)) {
+    lines.push(paint('bold', phase));
+    const byHost = [...group(steps, (step) => step.host)].map(([host, own]) => ({ host, work: details ? detailed(own) : brief(own) }));
+    for (const [work, same] of group(byHost, (entry) => entry.work.join('\n').replaceAll(entry.host, '*'))) {
+      lines.push(`  ${paint('cyan', same.map(({ host }) => host).join(', '))}`);
+      lines.push(...(same.length === 1 ? same[0]!.work : work.split('\n')).map((line) => `    ${line}`));
+    }
+  }
+  const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== 'operator'));
+  lines.push('', `${plan.steps.length} steps on ${hosts.size} ${hosts.size === 1 ? 'host' : 'hosts'}.`);
+  return lines.join('\n');
+}
+
+function detailed(steps: readonly Step[]): string[] {
+  return steps.map((step) => `${step.words} (${step.reason})`);
+}
+
+/** Files and links are counted, everything else is named. */
+function brief(steps: readonly Step[]): string[] {
+  const counted = (kind: Step['action']['kind'], one: string, many: string): string[] => {
+    const count = steps.filter((step) => step.action.kind === kind).length;
+    return count === 0 ? [] : [`${count} ${count === 1 ? one : many}`];
+  };
+  const small = [...counted('directory', 'directory', 'directories'), ...counted('file', 'file', 'files'), ...counted('link', 'link', 'links')];
+  const artefacts = steps.flatMap(({ action }) => (action.kind === 'artefact' ? [`${action.name} ${action.version}`] : []));
+  return [
+    ...(small.length > 0 ? [`write ${small.join(', ')}`] : []),
+    ...(artefacts.length > 0 ? [`deliver ${artefacts.join(', ')}`] : []),
+    ...steps.filter(({ action }) => !['directory', 'file', 'link', 'artefact'].includes(action.kind)).map((step) => (step.action.kind === 'unit' && step.reason !== 'new' ? `${step.words.replace('start', 'restart')} (${step.reason})` : step.words)),
+  ];
+}
+
+function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return groups;
+}

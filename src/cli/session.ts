@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { defaultCacheDirectory } from '../artifacts/directories.ts';
+import { goSource } from '../artifacts/go/source.ts';
+import { createStore, type Store } from '../artifacts/store.ts';
+import { createRedactor } from '../base/redact.ts';
+import { bug } from '../base/errors.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
+import { loadCluster } from '../config/load.ts';
+import type { Emit, EngineEvent } from '../engine/events.ts';
+import type { LockInfo } from '../engine/lock.ts';
+import type { Gathered } from '../engine/pipeline.ts';
+import type { Context } from '../phases/context.ts';
+import { gather } from '../phases/gather.ts';
+import type { Render } from '../phases/templates.ts';
+import { openState, stateDirectory, type State } from '../pki/state.ts';
+import { connect, type ConnectOptions } from '../remote/connect.ts';
+import type { Target } from '../remote/target.ts';
+import type { Runner, RunnerStats } from '../remote/runner.ts';
+import type { Io } from './io.ts';
+import { openLogFile } from './log-file.ts';
+import { prompts } from './prompts.ts';
+import { plainRenderer } from './render/plain.ts';
+import type { Renderer } from './render/renderer.ts';
+import { targetsOf } from './targets.ts';
+import { loadTemplates } from './templates.ts';
+
+export interface GlobalOptions {
+  file: string;
+  output: 'text' | 'json' | 'yaml';
+  events?: string | undefined;
+  yes: boolean;
+  /** False with --no-input. */
+  input: boolean;
+  verbose: boolean;
+}
+
+/** An opened cluster: everything that a verb needs, closed in one place. */
+export interface Session {
+  cluster: Cluster;
+  clusterFile: string;
+  run: string;
+  lock: LockInfo;
+  store: Store;
+  state: State;
+  render: Render;
+  emit: Emit;
+  logPath: string;
+  /** Aborted by the first interrupt. */
+  stop: AbortSignal;
+  gather(): Promise<Gathered<Context>>;
+  /** By settled name, after `gather`; by the name in the file before. */
+  runner(host: string): Promise<Runner>;
+  readonly stats: Record<string, RunnerStats>;
+}
+
+export async function withSession<T>(verb: string, { options, io }: { options: GlobalOptions; io: Io }, work: (session: Session) => Promise<T>): Promise<T> {
+  const clusterFile = resolve(options.file);
+  const { cluster, warnings } = await loadCluster(options.file);
+  const redactor = createRedactor();
+  const log = openLogFile(io, { verb, now: new Date(), redact: redactor.redact });
+  const renderer = await rendererFor(options, io);
+  const events = options.events === undefined ? undefined : options.events === '-' ? io.stdout : createWriteStream(options.events, { mode: 0o600 });
+  const emit: Emit = (event) => {
+    renderer.handle(event);
+    log.write(forLog(event));
+    events?.write(`${redactor.redact(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n`);
+  };
+  const stop = interruptible(io);
+  const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });
+  const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env as NodeJS.ProcessEnv), source: goSource(), lockPath: join(dirname(clusterFile), 'cluster.lock') });
+  const render = loadTemplates();
+  const fleet = createFleet(await targetsOf(cluster, clusterFile), {
+    prompts: prompts(io, { options, onSecret: redactor.add }),
+    signal: stop.signal,
+    log: (entry) => log.write({ code: 'remote', ...entry }),
+  });
+  /** Settled name to the name in the file. */
+  const loadedName = new Map<string, string>();
+  const run = randomBytes(6).toString('hex');
+
+  for (const { message, where } of warnings.map(asWarning)) emit({ code: 'warning', message: where ? `${where}: ${message}` : message });
+  for (const message of state.warnings) emit({ code: 'warning', message });
+  try {
+    return await work({
+      cluster,
+      clusterFile,
+      run,
+      lock: { run, operator: `${userInfo().username}@${hostname()}`, verb: `slipway ${verb}`, since: new Date().toISOString() },
+      store,
+      state,
+      render,
+      emit,
+      logPath: log.path,
+      stop: stop.signal,
+      gather: async () => {
+        const gathered = await gather({ cluster, runner: (host: Host) => fleet.runner(host.name), store, state, render, now: Date.now(), emit });
+        cluster.hosts.forEach((host, i) => loadedName.set(gathered.context.cluster.hosts[i]!.name, host.name));
+        return gathered;
+      },
+      runner: (host) => fleet.runner(loadedName.get(host) ?? host),
+      get stats() {
+        return fleet.stats;
+      },
+    });
+  } catch (error) {
+    log.write({ code: 'error', message: String(error instanceof Error ? error.stack : error) });
+    throw Object.assign(error as object, { logPath: log.path });
+  } finally {
+    await renderer.stop();
+    await fleet.closeAll();
+    await state.close();
+    stop.end();
+    if (events && events !== io.stdout) await new Promise<void>((done) => void events.end(() => done()));
+    await log.close();
+  }
+}
+
+/** The first interrupt asks the work to stop where it is safe; the second leaves at once. */
+function interruptible(io: Io): { signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const end = io.onInterrupt(() => {
+    if (controller.signal.aborted) process.exit(130);
+    io.stderr.write('\nStopping after the running steps; again to leave at once (hosts give their locks up within a minute).\n');
+    controller.abort();
+  });
+  return { signal: controller.signal, end };
+}
+
+async function rendererFor(options: GlobalOptions, io: Io): Promise<Renderer> {
+  return plainRenderer(io.stderr, { verbose: options.verbose });
+}
+
+/** A whole plan in every log would bury the rest; its steps follow one by one anyway. */
+function forLog(event: EngineEvent): Record<string, unknown> {
+  return event.code === 'plan.made' ? { code: event.code, digest: event.plan.digest, steps: event.plan.steps.map(({ id, reason }) => ({ id, reason })) } : { ...event };
+}
+
+function asWarning(warning: unknown): { message: string; where: string | undefined } {
+  if (typeof warning === 'string') return { message: warning, where: undefined };
+  if (typeof warning === 'object' && warning !== null && 'message' in warning) return { message: String(warning.message), where: undefined };
+  throw bug('a warning without a message');
+}
+
+function createFleet(targets: readonly Target[], options: ConnectOptions): { runner(name: string): Promise<Runner>; closeAll(): Promise<void>; readonly stats: Record<string, RunnerStats> } {
+  const open = new Map<string, Promise<Runner>>();
+  const stats: Record<string, RunnerStats> = {};
+  return {
+    runner(name) {
+      let runner = open.get(name);
+      if (!runner) {
+        runner = connect(targets.find((target) => target.name === name)!, options).then((opened) => {
+          stats[name] = opened.stats;
+          return opened;
+        });
+        open.set(name, runner);
+      }
+      return runner;
+    },
+    closeAll: async () => {
+      await Promise.allSettled([...open.values()].map(async (runner) => (await runner).close()));
+    },
+    stats,
+  };
+}

@@ -1,0 +1,129 @@
+import { basename } from 'node:path';
+import { artefactsFor, componentVersions } from '../artifacts/catalogue.ts';
+import type { Store } from '../artifacts/store.ts';
+import type { Architecture, LockedArtefact } from '../artifacts/types.ts';
+import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
+import { components } from '../components/index.ts';
+import { sysctls } from '../components/node.ts';
+import { BIN } from '../components/topology.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
+import type { Emit } from '../engine/events.ts';
+import { stampScript } from '../engine/lock.ts';
+import type { Gathered } from '../engine/pipeline.ts';
+import { inspectScript, parseState, VAR, type HostState, type InspectRequest } from '../engine/state.ts';
+import type { Facts } from '../facts/facts.ts';
+import { isClockLine, parseFacts } from '../facts/parse.ts';
+import { factsScript } from '../facts/script.ts';
+import type { State } from '../pki/state.ts';
+import type { Runner } from '../remote/runner.ts';
+import { NODES_PROBE } from './addons.ts';
+import type { Context } from './context.ts';
+import { CNI_PLUGINS } from '../components/containerd.ts';
+import { ownedRoots } from './install.ts';
+import { OBJECTS_PROBE } from './manifests.ts';
+import { IMAGES_PROBE } from './runtime.ts';
+import { settle } from './settle.ts';
+import type { Render } from './templates.ts';
+
+export interface GatherOptions {
+  cluster: Cluster;
+  runner(host: Host): Promise<Runner>;
+  store: Store;
+  state: State;
+  render: Render;
+  /** Milliseconds since 1970. */
+  now: number;
+  emit: Emit;
+}
+
+/** One host, as one script found it. */
+interface Reading {
+  facts: Facts;
+  state: HostState;
+  stamp: string;
+}
+
+const FACTS_END = '=====state=====';
+const STATE_END = '=====stamp=====';
+/** A route to any of them tells which network the nodes share; asking for all would be O(hosts) on every host. */
+const PEERS = 3;
+
+/** Reads all hosts at once, each in one round trip, and puts together what phases plan from. */
+export async function gather(options: GatherOptions): Promise<Gathered<Context>> {
+  const { cluster, store, state, render, now, emit } = options;
+  const read = await everyHost(cluster.hosts, async (host) => {
+    const reading = await readHost(host, options);
+    emit({ code: 'host.gathered', host: host.name });
+    return [host.name, reading] as const;
+  });
+  const readings = Object.fromEntries(read);
+  const settled = settle(cluster, Object.fromEntries(read.map(([name, { facts }]) => [name, facts])));
+  const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> => Object.fromEntries(cluster.hosts.map((host, i) => [settled.cluster.hosts[i]!.name, pick(readings[host.name]!)]));
+  const facts = byFinalName((reading) => reading.facts);
+  const states = byFinalName((reading) => reading.state);
+  const context: Context = {
+    cluster: settled.cluster,
+    facts,
+    states,
+    versions: componentVersions(cluster.kubernetes.version),
+    lock: { version: 1, artifacts: await knownArtefacts(cluster, facts, store) },
+    inventory: state.inventory(),
+    now,
+    render,
+  };
+  return { context, states, stamps: byFinalName((reading) => reading.stamp) };
+}
+
+async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise<Reading> {
+  const peers = cluster.hosts
+    .filter((other) => other !== host)
+    .map((other) => other.privateAddress ?? other.address)
+    .slice(0, PEERS);
+  const remote = await runner(host);
+  let clock = Date.now();
+  const script = [factsScript({ peers }), `echo '${FACTS_END}'`, inspectScript(inspectRequest), `echo '${STATE_END}'`, stampScript].join('\n');
+  const result = await remote.run(script, {
+    onLine: (line) => {
+      if (isClockLine(line)) clock = Date.now();
+    },
+  });
+  const [factsText, rest] = result.stdout.split(`${FACTS_END}\n`);
+  const [stateText, stamp] = rest?.split(`${STATE_END}\n`) ?? [];
+  if (factsText === undefined || stateText === undefined || stamp === undefined) {
+    throw new SlipwayError(`the facts of ${host.name} did not arrive whole (exit code ${result.code})`, {
+      code: 'FACTS_INCOMPLETE',
+      category: 'failed',
+      where: { host: host.name },
+      evidence: result.stderr.slice(-2000),
+      hint: 'run the command again with -v, and look at what the host says',
+    });
+  }
+  const facts = parseFacts(factsText, clock);
+  return { facts, state: parseState(stateText, facts.commands), stamp: stamp.trim() };
+}
+
+const inspectRequest: InspectRequest = {
+  roots: [...ownedRoots(), BIN, CNI_PLUGINS, `${VAR}/state.json`],
+  directories: [...new Set(components.flatMap(({ fills = [] }) => fills))],
+  units: ownedRoots().filter((path) => path.endsWith('.service')).map((path) => basename(path)),
+  sysctls: Object.keys(sysctls),
+  probes: Object.fromEntries([IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE].map(({ name, script }) => [name, script])),
+};
+
+async function knownArtefacts(cluster: Cluster, facts: Readonly<Record<string, Facts>>, store: Store): Promise<LockedArtefact[]> {
+  const architectures = [...new Set(Object.values(facts).map(({ arch }) => arch))].filter((arch): arch is Architecture => arch === 'amd64' || arch === 'arm64');
+  const known = await Promise.all(architectures.map((arch) => store.known(artefactsFor({ kubernetesVersion: cluster.kubernetes.version, arch }))));
+  return known.flat().filter((artefact) => artefact !== undefined);
+}
+
+/** All hosts at once; every failure is reported, equal ones together. */
+export async function everyHost<T>(hosts: readonly Host[], work: (host: Host) => Promise<T>): Promise<T[]> {
+  const results = await Promise.allSettled(hosts.map(work));
+  const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  if (failed.length === 0) return results.map((result) => (result as PromiseFulfilledResult<T>).value);
+  const ours = failed.filter(isSlipwayError);
+  if (ours.length !== failed.length) throw failed.find((error) => !isSlipwayError(error));
+  if (ours.length === 1) throw ours[0];
+  throw new SlipwayErrors(`${ours.length} of ${hosts.length} hosts cannot be used`, { code: ours[0]!.code, category: ours[0]!.category }, ours);
+}
+
