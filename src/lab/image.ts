@@ -46,10 +46,11 @@ export async function image(release: string, onProgress: (text: string) => void)
 /** Removes what a killed run left of images; those that another run is making stay. */
 export async function removePartialImages(): Promise<void> {
   const names = (await exists(imageRoot())) ? await readdir(imageRoot()) : [];
-  for (const name of names.filter((n) => n.endsWith(partialSuffix))) {
-    const lock = join(imageRoot(), name.replace(partialSuffix, '.lock'));
+  const unfinished = names.flatMap((name) => /^(.+)\.(?:partial|lock)$/.exec(name)?.[1] ?? []);
+  for (const name of new Set(unfinished)) {
+    const directory = join(imageRoot(), name);
     try {
-      await withLock(lock, { wait: false, what: 'an image' }, () => removeTree(join(imageRoot(), name)));
+      await withLock(`${directory}.lock`, { wait: false, what: 'an image' }, () => removeTree(directory + partialSuffix));
     } catch (error) {
       if (!isSlipwayError(error) || error.code !== 'LAB_BUSY') throw error;
     }
