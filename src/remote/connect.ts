@@ -1,21 +1,11 @@
-import { Readable } from 'node:stream';
-import { messageOf, type SlipwayError } from '../base/errors.ts';
-import { askerFor, type Asker } from './asker.ts';
-import { aborted, remoteError } from './errors.ts';
-import type { Runner, RunnerStats, RunOptions, RunResult } from './runner.ts';
-import { openSession } from './session.ts';
-import type { Outcome, RemoteShell } from './shell.ts';
-import { createShells } from './shells.ts';
-import { findRights, refusedError, type Rights } from './sudo.ts';
+import { askerFor } from './asker.ts';
+import { createHops, type Hops } from './hops.ts';
+import { createLinkRunner, type RemoteLogEntry } from './link-runner.ts';
+import type { Runner } from './runner.ts';
 import type { Prompts, Target } from './target.ts';
 import { dial, type Link } from './transport.ts';
 
-/** Something worth a line in the log. Holds neither script text nor input nor output. */
-export interface RemoteLogEntry {
-  host: string;
-  level: 'debug' | 'warn';
-  message: string;
-}
+export type { RemoteLogEntry };
 
 export interface ConnectOptions {
   prompts?: Prompts | undefined;
@@ -25,185 +15,35 @@ export interface ConnectOptions {
   keepalive?: { intervalMs: number; count: number } | undefined;
 }
 
-const endingTimeoutMs = 10_000;
-/** How long login shell, PAM and sudo together may take. */
-const shellTimeoutMs = 60_000;
-const loginUser: Rights = { become: 'login-user', password: undefined };
-
 /**
  * Connects to a host: verifies its key, logs in, and makes sure that scripts can become root, so that everything that can be refused
  * is refused before anything is changed. Rejects with REMOTE_UNREACHABLE, HOST_KEY_*, AUTH_*, KEY_*, SUDO_*, LOGIN_SHELL_REFUSED, ABORTED.
  */
 export async function connect(target: Target, options: ConnectOptions = {}): Promise<Runner> {
+  const hops = createHops();
+  const closeHops = (): Promise<void> => hops.close();
+  const { runner } = await connectThrough(target, hops, options).catch(async (error: unknown) => {
+    await closeHops();
+    throw error;
+  });
+  return { ...runner, close: () => runner.close().then(closeHops) };
+}
+
+/** The same over jump hosts that are shared with others; closing the runner leaves them open. */
+export async function connectThrough(target: Target, hops: Hops, options: ConnectOptions): Promise<{ runner: Runner; link: Link }> {
   const asker = askerFor(options.prompts);
-  const hops: Link[] = [];
+  const dialOptions = {
+    asker,
+    signal: options.signal,
+    warn: (message: string) => options.log?.({ host: target.name, level: 'warn', message }),
+    keepalive: options.keepalive ?? { intervalMs: 10_000, count: 3 },
+  };
+  const via = await hops.through(target.jump, dialOptions);
+  const link = await dial(target, { ...dialOptions, via });
   try {
-    for (const hop of [...target.jump, target]) {
-      hops.push(
-        await dial(hop, {
-          asker,
-          via: hops.at(-1),
-          signal: options.signal,
-          warn: (message) => options.log?.({ host: hop.name, level: 'warn', message }),
-          keepalive: options.keepalive ?? { intervalMs: 10_000, count: 3 },
-        }),
-      );
-    }
-    return await createRunner(target, hops, { asker, options });
+    return { link, runner: await createLinkRunner(link, { asker, signal: options.signal, log: options.log }) };
   } catch (error) {
-    await Promise.all(hops.reverse().map((hop) => hop.close()));
+    await link.close();
     throw error;
   }
-}
-
-async function createRunner(target: Target, hops: readonly Link[], context: { asker: Asker; options: ConnectOptions }): Promise<Runner> {
-  const link = hops.at(-1)!;
-  const host = target.name;
-  const stats: RunnerStats = { roundTrips: 0, bytesSent: 0, bytesReceived: 0 };
-  const shells = createShells(link, stats);
-  const debug = (message: string): void => context.options.log?.({ host, level: 'debug', message });
-
-  const settle = (outcome: Outcome, rights: Rights): RunResult => {
-    if (outcome.kind === 'done') return outcome.result;
-    throw refusedError(target, { code: outcome.code, text: outcome.text, sudo: rights.become.startsWith('sudo') });
-  };
-
-  /** Waits until a shell has come up, or throws why it did not. */
-  const cameUp = async (shell: RemoteShell, rights: Rights): Promise<void> => {
-    const timer = setTimeout(() => shell.abandon(), shellTimeoutMs);
-    const interrupted = interruption(host, context.options.signal);
-    try {
-      if (await Promise.race([shell.ready, interrupted.fired])) return;
-    } finally {
-      clearTimeout(timer);
-      interrupted.forget();
-    }
-    settle(await shell.outcome, rights);
-  };
-
-  const greet = async (rights: Rights): Promise<void> => {
-    // With a password the input must end after it, or sudo would wait for a better one.
-    if (rights.password !== undefined) await cameUp(await shells.greeting(rights), rights);
-    await cameUp(await shells.keepReserve(rights), rights);
-  };
-
-  /** Ends the script's process group; tells whether the host confirmed it. */
-  const endGroup = async (shell: RemoteShell, rights: Rights): Promise<boolean> => {
-    const group = shell.started()?.group ?? 0;
-    if (group <= 1) return false;
-    try {
-      const ending = await shells.extra(rights);
-      const timer = setTimeout(() => ending.abandon(), endingTimeoutMs);
-      ending.send(endGroupScript(group), {});
-      const outcome = await ending.outcome.finally(() => clearTimeout(timer));
-      return outcome.kind === 'done';
-    } catch {
-      return false;
-    }
-  };
-
-  const run = async (script: string, rights: Rights, options: RunOptions): Promise<RunResult> => {
-    const interrupted = interruption(host, options.signal);
-    try {
-      const taking = shells.take(rights);
-      const { shell, reserve } = await Promise.race([taking, interrupted.fired]).catch((error: unknown) => {
-        taking.then((late) => late.shell.abandon()).catch(() => {});
-        throw error;
-      });
-      stats.roundTrips++;
-      shell.send(script, options);
-      const outcome = await untilGivenUp(shell, rights, { timeoutMs: options.timeoutMs ?? 60_000, interrupted: interrupted.fired });
-      // A shell in reserve may have been ended by the host meanwhile; nothing was run, so another one can be tried.
-      if (outcome.kind === 'refused' && reserve && !(options.stdin instanceof Readable)) return await run(script, rights, options);
-      return settle(outcome, rights);
-    } finally {
-      interrupted.forget();
-    }
-  };
-
-  const untilGivenUp = async (
-    shell: RemoteShell,
-    rights: Rights,
-    { timeoutMs, interrupted }: { timeoutMs: number; interrupted: Promise<never> },
-  ): Promise<Outcome> => {
-    const begin = performance.now();
-    const elapsed = (): string => `${Math.round(performance.now() - begin)} ms`;
-    let timer: NodeJS.Timeout | undefined;
-    const timedOut = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(timeout(host, timeoutMs)), timeoutMs);
-    });
-    try {
-      const outcome = await Promise.race([shell.outcome, timedOut, interrupted, inputError(host, shell)]);
-      debug(`script: ${outcome.kind === 'done' ? `exit code ${outcome.result.code}` : 'not run'} after ${elapsed()}`);
-      return outcome;
-    } catch (error) {
-      if (link.lost() === undefined) {
-        const ended = await endGroup(shell, rights);
-        shell.abandon();
-        debug(`script given up after ${elapsed()}: ${ended ? 'its processes were ended' : 'its processes may still be running'}`);
-      }
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-
-  const rights = await findRights(target, context.asker, greet);
-  debug(`logged in as ${target.user}; scripts run as ${rights.become}`);
-
-  return {
-    host,
-    stats,
-    run: (script, options = {}) => run(script, options.asLoginUser === true ? loginUser : rights, options),
-    open: (script, options = {}) =>
-      openSession(async (stdin) => {
-        const { shell } = await shells.take(rights);
-        stats.roundTrips++;
-        shell.send(script, { ...options, stdin });
-        return settle(await shell.outcome, rights);
-      }),
-    close: async () => {
-      for (const hop of [...hops].reverse()) await hop.close();
-    },
-  };
-}
-
-function endGroupScript(group: number): string {
-  return `kill -TERM -${group} 2>/dev/null || exit 0
-i=0; while [ $i -lt 10 ]; do kill -0 -${group} 2>/dev/null || exit 0; sleep 0.1; i=$((i+1)); done
-kill -KILL -${group}`;
-}
-
-function timeout(host: string, timeoutMs: number): SlipwayError {
-  return remoteError(host, 'REMOTE_TIMEOUT', `a script on ${host} did not end within ${timeoutMs / 1000} s`, {
-    category: 'failed',
-    hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
-  });
-}
-
-interface Interruption {
-  /** Rejects with ABORTED when the signal fires; never unhandled. */
-  readonly fired: Promise<never>;
-  /** Forgets the signal: it may live as long as the program. */
-  forget(): void;
-}
-
-function interruption(host: string, signal: AbortSignal | undefined): Interruption {
-  let onAbort = (): void => {};
-  const fired = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted(host));
-    if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
-  });
-  fired.catch(() => {});
-  return { fired, forget: () => signal?.removeEventListener('abort', onAbort) };
-}
-
-function inputError(host: string, shell: RemoteShell): Promise<never> {
-  return shell.inputFailed.catch((error: unknown) => {
-    throw remoteError(host, 'REMOTE_INPUT_FAILED', `what was to be sent to ${host} could not be read: ${messageOf(error)}`, {
-      category: 'failed',
-      cause: error,
-    });
-  });
 }

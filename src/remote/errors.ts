@@ -18,3 +18,8 @@ export function connectionLost(host: string, cause?: unknown): SlipwayError {
 export function aborted(host: string): SlipwayError {
   return remoteError(host, 'ABORTED', `interrupted while working on ${host}`, { category: 'aborted' });
 }
+
+/** Whether it is a system error with one of these codes. */
+export function isCode(error: unknown, ...codes: string[]): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && codes.includes(String(error.code));
+}

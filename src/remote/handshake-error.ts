@@ -1,6 +1,6 @@
-import { messageOf, type SlipwayError } from '../base/errors.ts';
+import { isSlipwayError, messageOf, type SlipwayError } from '../base/errors.ts';
 import type { Authentication } from './authentication.ts';
-import { remoteError } from './errors.ts';
+import { isCode, remoteError } from './errors.ts';
 import type { Target } from './target.ts';
 
 const networkHints: Record<string, string> = {
@@ -13,19 +13,45 @@ const networkHints: Record<string, string> = {
   ECONNRESET: 'The other side closed at once: sshd may be overloaded (MaxStartups), or block this address.',
 };
 
+// What ssh2 and node-ssh say when the other side hangs up; node-ssh's error has the code ETIMEDOUT though nothing timed out.
+const closedEarly = 'Connection lost before handshake';
+const closed = 'No response from server';
+
+function isClosedText(message: string): boolean {
+  return message === closedEarly || message === closed;
+}
+
+/** Whether the other side hung up before it said a word of SSH. */
+export function isClosedEarly(error: unknown): boolean {
+  return isSlipwayError(error) && error.code === 'REMOTE_UNREACHABLE' && messageOf(error.cause) === closedEarly;
+}
+
+/** Whether the other side hung up at any time of the login. */
+export function isClosed(error: unknown): boolean {
+  return (
+    isSlipwayError(error) &&
+    error.code === 'REMOTE_UNREACHABLE' &&
+    (isClosedText(messageOf(error.cause)) || isCode(error.cause, 'ECONNRESET'))
+  );
+}
+
 /** Says in one of our codes why connecting or authenticating failed. */
 export function handshakeError(target: Target, error: unknown, auth?: Authentication): SlipwayError {
   const message = messageOf(error);
   const { code, level } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; level?: unknown };
   const place = `${target.name} (${target.address} port ${target.port})`;
   if (level === 'client-authentication' || /too many authentication failures/i.test(message)) return authRefused(target, auth, error);
-  if (level === 'handshake' || level === 'protocol') {
-    if (/before handshake|no matching|unable to/i.test(message) && !/before handshake/i.test(message)) {
-      return remoteError(target.name, 'SSH_NO_COMMON_ALGORITHM', `${place} and this program share no SSH algorithm: ${message}`, {
-        cause: error,
-        hint: 'The server must offer one of ecdh-sha2-nistp256, diffie-hellman-group16-sha512 or curve25519-sha256, and a host key other than ssh-dss.',
-      });
-    }
+  if (/no matching/i.test(message)) {
+    return remoteError(target.name, 'SSH_NO_COMMON_ALGORITHM', `${place} and Slipway have no SSH algorithm in common: ${message}`, {
+      cause: error,
+      hint: 'Let sshd there offer curve25519-sha256 or ecdh-sha2-nistp256 (post-quantum key exchange alone is not supported), and an ed25519, ECDSA or RSA host key.',
+    });
+  }
+  if (isClosedText(message)) {
+    return remoteError(target.name, 'REMOTE_UNREACHABLE', `${place} closed the connection during the login`, {
+      cause: error,
+      hint: 'sshd may be overloaded (MaxStartups), starting up, or blocking this address: see its log on the host.',
+    });
   }
   const hint = typeof code === 'string' ? networkHints[code] : undefined;
   return remoteError(target.name, 'REMOTE_UNREACHABLE', `cannot connect to ${place}: ${message}`, {

@@ -2,7 +2,7 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { quote } from '../base/quote.ts';
 import { messageOf, type SlipwayError } from '../base/errors.ts';
-import { remoteError } from './errors.ts';
+import { isCode, remoteError } from './errors.ts';
 import { fingerprint, knownHostsName, knownTypes, parseKnownHosts, verify, type KnownHost } from './known-hosts.ts';
 import type { HostKeyQuestion, Target } from './target.ts';
 
@@ -162,8 +162,4 @@ async function endsInMidLine(file: string): Promise<boolean> {
     if (isCode(error, 'ENOENT')) return false;
     throw error;
   }
-}
-
-export function isCode(error: unknown, ...codes: string[]): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && codes.includes(String(error.code));
 }

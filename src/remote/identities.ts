@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import ssh2, { type ParsedKey, type SignCallback, type SigningRequestOptions } from 'ssh2';
 import { messageOf, type SlipwayError } from '../base/errors.ts';
 import type { Asker } from './asker.ts';
-import { remoteError } from './errors.ts';
-import { isCode, keyType } from './host-key.ts';
+import { isCode, remoteError } from './errors.ts';
+import { keyType } from './host-key.ts';
 import type { Target } from './target.ts';
 
 /** A key to offer: what is public, who can sign with it, and how to name it in a message. */
@@ -29,7 +29,7 @@ export interface Identities {
 const usualFiles = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 
 export async function identities(target: Target, asker: Asker): Promise<Identities> {
-  const certificates: string[] = [];
+  const certificates: string[] = [...(target.certificates ?? [])];
   const agentKeys = await keysOfAgent(target, certificates);
   const explicit = target.identityFiles.length > 0;
   const paths = explicit ? target.identityFiles : usualFiles.map((name) => join(homedir(), '.ssh', name));

@@ -17,6 +17,8 @@ export interface Target {
   agent: boolean;
   /** The socket of another agent than the one at SSH_AUTH_SOCK; `none`: no agent at all. */
   agentSocket?: string | undefined;
+  /** OpenSSH certificates that ssh_config names. They cannot be used; a refused login mentions them. */
+  certificates?: readonly string[] | undefined;
   become: 'sudo' | 'none';
   hostKeys: HostKeyPolicy;
   /** known_hosts files to read, in order; new keys go to the first. */

@@ -1,11 +1,12 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { NodeSSH, type Config } from 'node-ssh';
 import { messageOf, type SlipwayError } from '../base/errors.ts';
 import type { Asker } from './asker.ts';
 import { authentication } from './authentication.ts';
 import { aborted, connectionLost, remoteError } from './errors.ts';
-import { handshakeError } from './handshake-error.ts';
+import { handshakeError, isClosed, isClosedEarly } from './handshake-error.ts';
 import { hostKeyCheck } from './host-key.ts';
 import type { Target } from './target.ts';
 
@@ -36,8 +37,32 @@ export interface DialOptions {
   keepalive: { intervalMs: number; count: number };
 }
 
-/** Connects and authenticates: the host key first, credentials only after it is verified. */
+/** Pauses before another attempt, in ms. */
+const pauses = [300, 1_000];
+
+/**
+ * Connects and authenticates: the host key first, credentials only after it is verified. Tries again where that can help: sshd drops some
+ * connections at random while many log in (MaxStartups), and gives up on a person who takes long to answer (LoginGraceTime).
+ */
 export async function dial(target: Target, options: DialOptions): Promise<Link> {
+  for (let attempt = 0; ; attempt++) {
+    let questions = 0;
+    const asker: Asker = {
+      secret: (question) => (questions++, options.asker.secret(question)),
+      hostKey: (question) => (questions++, options.asker.hostKey(question)),
+    };
+    try {
+      return await dialOnce(target, { ...options, asker });
+    } catch (error) {
+      const pause = pauses[attempt];
+      const answeredLate = questions > 0 && attempt === 0;
+      if (pause === undefined || !(isClosedEarly(error) || (answeredLate && isClosed(error)))) throw error;
+      await delay(pause * (0.5 + Math.random()), undefined, { signal: options.signal }).catch(() => {});
+    }
+  }
+}
+
+async function dialOnce(target: Target, options: DialOptions): Promise<Link> {
   if (options.signal?.aborted === true) throw aborted(target.name);
   let fail!: (error: SlipwayError) => void;
   const failed = new Promise<never>((_, reject) => (fail = reject));

@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A TCP relay on loopback whose line can be made bad at will. */
+export interface TcpProxy {
+  port: number;
+  /** How many connections were accepted so far. */
+  accepted(): number;
+  /** Ends every connection with a reset, at once. */
+  reset(): void;
+  /** From now on nothing passes in either direction, and nobody is told; new connections are accepted and left without an answer. */
+  blackHole(): void;
+  /** Everything is relayed again; what came meanwhile is lost. */
+  heal(): void;
+  /** The server's side is gone; the client's side stays open and silent. */
+  halfOpen(): void;
+  /** Every byte arrives this much later, in each direction. */
+  delay(ms: number): void;
+  /** At most so many bytes pass in each direction and second. */
+  limit(bytesPerSecond: number): void;
+  /** Resets every connection once so many bytes have gone from client to server, counted from now. */
+  resetAfter(bytes: number): void;
+  close(): Promise<void>;
+}
+
+export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+  const pairs = new Set<{ client: Socket; server: Socket }>();
+  let accepted = 0;
+  let hole = false;
+  let delayMs = 0;
+  let rate = Infinity;
+  let budget = Infinity;
+
+  const resetAll = (): void => {
+    for (const { client, server } of pairs) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+  };
+
+  const relay = (from: Socket, to: Socket, upstream: boolean): void => {
+    let free = 0;
+    from.on('data', (chunk: Buffer) => {
+      if (hole) return;
+      if (upstream && (budget -= chunk.length) <= 0) return resetAll();
+      const now = performance.now();
+      free = Math.max(free, now) + (chunk.length / rate) * 1000;
+      const wait = free - now + delayMs;
+      if (wait <= 0) {
+        if (!to.write(chunk)) {
+          from.pause();
+          to.once('drain', () => from.resume());
+        }
+        return;
+      }
+      if (rate !== Infinity) from.pause();
+      setTimeout(() => {
+        if (!hole && to.writable) to.write(chunk);
+        from.resume();
+      }, wait);
+    });
+    from.on('end', () => void (hole || setTimeout(() => to.end(), delayMs)));
+    from.on('error', () => {});
+    from.on('close', () => void (hole || setTimeout(() => to.destroy(), delayMs)));
+  };
+
+  const listener = createServer((client) => {
+    accepted++;
+    client.setNoDelay(true);
+    const server = connect({ port: targetPort, host: targetHost, noDelay: true });
+    const pair = { client, server };
+    pairs.add(pair);
+    client.once('close', () => pairs.delete(pair));
+    relay(client, server, true);
+    relay(server, client, false);
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+
+  return {
+    port: (listener.address() as { port: number }).port,
+    accepted: () => accepted,
+    reset: resetAll,
+    blackHole: () => (hole = true),
+    heal: () => (hole = false),
+    halfOpen() {
+      hole = true;
+      for (const { server } of pairs) server.destroy();
+    },
+    delay: (ms) => (delayMs = ms),
+    limit: (bytesPerSecond) => (rate = bytesPerSecond),
+    resetAfter: (bytes) => (budget = bytes),
+    async close() {
+      for (const { client, server } of pairs) {
+        client.destroy();
+        server.destroy();
+      }
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+}
