@@ -69,7 +69,7 @@ export interface Facts {
   listening: readonly { protocol: 'tcp' | 'udp'; address: string; port: number; process: string }[];
   /** The resolver file that pods should inherit: the real one where /etc/resolv.conf is systemd-resolved's stub. */
   resolvConf: { path: string; nameservers: readonly string[] };
-  /** http_proxy, https_proxy, no_proxy, all_proxy, as services would inherit them; passwords are replaced by `***`. */
+  /** http_proxy, https_proxy, no_proxy, all_proxy, as services would inherit them; user and password are replaced by `***`. */
   proxies: Readonly<Record<string, string>>;
   /** Commands that exist, of those that we ask about (zstd, gzip, tar, apt-get, dnf, zypper, modprobe, conntrack, ...). */
   commands: readonly string[];

@@ -159,9 +159,7 @@ function readClock(text: string): number {
 
 function readDisks(lines: readonly string[]): Facts['disks'] {
   const words = lines.map((line) => line.split(' '));
-  const mounts = words
-    .filter(([kind]) => kind === 'mount')
-    .map(([, path, type, options]) => ({ path: path!, type: type!, options: options!.split(',') }));
+  const mounts = words.filter(([kind]) => kind === 'mount').map(([, path, type, ...options]) => ({ path: path!, type: type!, options }));
   return words.flatMap(([kind, path, existing]) => {
     if (kind !== 'path') return [];
     const size = words.find((line) => line[0] === 'size' && line[1] === existing);
@@ -224,7 +222,7 @@ function readProxies(lines: readonly string[]): Record<string, string> {
   const proxies: Record<string, string> = {};
   for (const line of lines.filter((text) => !text.trimStart().startsWith('#'))) {
     for (const [, name, value] of line.matchAll(/\b((?:https?|no|all)_proxy)=["']?([^"'\s]*)/gi)) {
-      if (value !== '') proxies[name!.toLowerCase()] = value!.replace(/(\/\/[^/:@]*):[^@]*@/, '$1:***@');
+      if (value !== '') proxies[name!.toLowerCase()] = value!;
     }
   }
   return proxies;

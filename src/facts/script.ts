@@ -130,8 +130,12 @@ for f_p in ${directories.join(' ')}; do
   case " $f_dirs " in *" $f_e "*) ;; *) f_dirs="$f_dirs $f_e" ;; esac
 done
 stat -f -c 'size %n %S %a %b %T' $f_dirs
-while read -r f_dev f_p f_type f_options f_rest; do
-  case $f_p in ${mountPoints.join('|')}) printf 'mount %s %s %s\\n' "$f_p" "$f_type" "$f_options" ;; esac
+while read -r f_d f_p f_v f_options f_rest; do
+  case $f_p in
+    ${mountPoints.join('|')})
+      for f_o in ro noexec; do case ,$f_options, in *,$f_o,*) f_v="$f_v $f_o" ;; esac; done
+      f_say "mount $f_p" "$f_v" ;;
+  esac
 done </proc/self/mounts
 
 f_section link
@@ -192,7 +196,7 @@ else
   elif f_module nf_tables; then f_say nftables yes
   else case $f_iptables in *nf_tables*) $f_net iptables -S OUTPUT >/dev/null && f_say nftables yes ;; esac
   fi
-  if f_has nft; then nft list chains
+  if f_has nft; then nft list chains | sed -n -e '/^table/p' -e '/chain /h' -e '/type filter hook [if]/{x;p;x;p;}'
   else case $f_iptables in *nf_tables*) { iptables -S FORWARD; iptables -S INPUT; } | grep '^-P' ;; esac
   fi
 fi
@@ -218,8 +222,10 @@ fi
 f_section resolv
 for f_p in /etc/resolv.conf /run/systemd/resolve/resolv.conf; do [ -r $f_p ] && { f_say file $f_p; grep -E '^[[:space:]]*nameserver' $f_p; }; done
 f_section proxies
-env | grep -iE '^(https?|no|all)_proxy='
-grep -hiE '(https?|no|all)_proxy=' /etc/environment /etc/systemd/system.conf /etc/systemd/system.conf.d/*.conf
+{
+  env | grep -iE '^(https?|no|all)_proxy='
+  grep -hiE '(https?|no|all)_proxy=' /etc/environment /etc/systemd/system.conf /etc/systemd/system.conf.d/*.conf
+} | sed 's|://[^/]*@|://***@|g'
 
 f_section commands
 for f_p in ${commands.join(' ')}; do f_has $f_p && echo $f_p; done

@@ -18,7 +18,7 @@ export const firewall: PreflightCheck = {
           : undefined,
         iptables.forwardPolicy === 'DROP'
           ? finding('warning', name, {
-              what: `the iptables policy of FORWARD is DROP${found.docker ? ' (docker sets it)' : ''}, which would stop pod traffic`,
+              what: `the iptables policy of FORWARD is DROP${found.docker && !found.ufw ? ' (docker sets it)' : ''}, which would stop pod traffic`,
               hint: accept
                 ? 'The plan sets it to ACCEPT and keeps it so, because network.forwarding is accept.'
                 : 'It stays: the plan accepts traffic from and to the pods in a chain of its own (network.forwarding: scoped).',
