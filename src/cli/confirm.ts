@@ -3,7 +3,7 @@ import type { Cluster } from '../config/cluster.ts';
 import type { Plan } from '../engine/plan.ts';
 import type { Io } from './io.ts';
 import { planText } from './plan-text.ts';
-import type { GlobalOptions } from './session.ts';
+import type { GlobalOptions } from './options.ts';
 import { painter } from './style.ts';
 
 /** Shows the plan and asks, unless --yes answers. */

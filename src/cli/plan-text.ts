@@ -49,3 +49,8 @@ function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[
   for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
   return groups;
 }
+
+/** The plan as a documented document: schema/v1/plan.json. Texts of files are in it, secrets are not. */
+export function planDocument(plan: Plan, cluster: string): Record<string, unknown> {
+  return { apiVersion: 'slipway.dev/v1', kind: 'Plan', cluster, digest: plan.digest, steps: plan.steps };
+}

@@ -1,5 +1,5 @@
 import type { Prompts } from '../remote/target.ts';
-import type { GlobalOptions } from './session.ts';
+import type { GlobalOptions } from './options.ts';
 import type { Io } from './io.ts';
 
 /** Answers the questions of connections from a terminal, or not at all. Host keys are only ever confirmed by a person. */

@@ -6,7 +6,6 @@ import { defaultCacheDirectory } from '../artifacts/directories.ts';
 import { goSource } from '../artifacts/go/source.ts';
 import { createStore, type Store } from '../artifacts/store.ts';
 import { createRedactor } from '../base/redact.ts';
-import { bug } from '../base/errors.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import { loadCluster } from '../config/load.ts';
 import type { Emit, EngineEvent } from '../engine/events.ts';
@@ -16,26 +15,16 @@ import type { Context } from '../phases/context.ts';
 import { gather } from '../phases/gather.ts';
 import type { Render } from '../phases/templates.ts';
 import { openState, stateDirectory, type State } from '../pki/state.ts';
-import { connect, type ConnectOptions } from '../remote/connect.ts';
-import type { Target } from '../remote/target.ts';
+import { createFleet } from '../remote/fleet.ts';
 import type { Runner, RunnerStats } from '../remote/runner.ts';
 import type { Io } from './io.ts';
 import { openLogFile } from './log-file.ts';
+import type { GlobalOptions } from './options.ts';
 import { prompts } from './prompts.ts';
 import { plainRenderer } from './render/plain.ts';
 import type { Renderer } from './render/renderer.ts';
 import { targetsOf } from './targets.ts';
 import { loadTemplates } from './templates.ts';
-
-export interface GlobalOptions {
-  file: string;
-  output: 'text' | 'json' | 'yaml';
-  events?: string | undefined;
-  yes: boolean;
-  /** False with --no-input. */
-  input: boolean;
-  verbose: boolean;
-}
 
 /** An opened cluster: everything that a verb needs, closed in one place. */
 export interface Session {
@@ -72,7 +61,7 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
   const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });
   const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env as NodeJS.ProcessEnv), source: goSource(), lockPath: join(dirname(clusterFile), 'cluster.lock') });
   const render = loadTemplates();
-  const fleet = createFleet(await targetsOf(cluster, clusterFile), {
+  const fleet = createFleet(await targetsOf(cluster), {
     prompts: prompts(io, { options, onSecret: redactor.add }),
     signal: stop.signal,
     log: (entry) => log.write({ code: 'remote', ...entry }),
@@ -80,8 +69,14 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
   /** Settled name to the name in the file. */
   const loadedName = new Map<string, string>();
   const run = randomBytes(6).toString('hex');
+  const stats: Record<string, RunnerStats> = {};
+  const runner = async (host: string): Promise<Runner> => {
+    const opened = await fleet.runner(loadedName.get(host) ?? host);
+    stats[host] = opened.stats;
+    return opened;
+  };
 
-  for (const { message, where } of warnings.map(asWarning)) emit({ code: 'warning', message: where ? `${where}: ${message}` : message });
+  for (const { message, where, hint } of warnings) emit({ code: 'warning', message: `${options.file}${where.line ? `:${where.line}:${where.column ?? 1}` : ''}: ${message}`, ...(hint ? { hint } : {}) });
   for (const message of state.warnings) emit({ code: 'warning', message });
   try {
     return await work({
@@ -96,14 +91,12 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
       logPath: log.path,
       stop: stop.signal,
       gather: async () => {
-        const gathered = await gather({ cluster, runner: (host: Host) => fleet.runner(host.name), store, state, render, now: Date.now(), emit });
+        const gathered = await gather({ cluster, runner: (host: Host) => runner(host.name), store, state, render, now: Date.now(), emit });
         cluster.hosts.forEach((host, i) => loadedName.set(gathered.context.cluster.hosts[i]!.name, host.name));
         return gathered;
       },
-      runner: (host) => fleet.runner(loadedName.get(host) ?? host),
-      get stats() {
-        return fleet.stats;
-      },
+      runner,
+      stats,
     });
   } catch (error) {
     log.write({ code: 'error', message: String(error instanceof Error ? error.stack : error) });
@@ -136,32 +129,4 @@ async function rendererFor(options: GlobalOptions, io: Io): Promise<Renderer> {
 /** A whole plan in every log would bury the rest; its steps follow one by one anyway. */
 function forLog(event: EngineEvent): Record<string, unknown> {
   return event.code === 'plan.made' ? { code: event.code, digest: event.plan.digest, steps: event.plan.steps.map(({ id, reason }) => ({ id, reason })) } : { ...event };
-}
-
-function asWarning(warning: unknown): { message: string; where: string | undefined } {
-  if (typeof warning === 'string') return { message: warning, where: undefined };
-  if (typeof warning === 'object' && warning !== null && 'message' in warning) return { message: String(warning.message), where: undefined };
-  throw bug('a warning without a message');
-}
-
-function createFleet(targets: readonly Target[], options: ConnectOptions): { runner(name: string): Promise<Runner>; closeAll(): Promise<void>; readonly stats: Record<string, RunnerStats> } {
-  const open = new Map<string, Promise<Runner>>();
-  const stats: Record<string, RunnerStats> = {};
-  return {
-    runner(name) {
-      let runner = open.get(name);
-      if (!runner) {
-        runner = connect(targets.find((target) => target.name === name)!, options).then((opened) => {
-          stats[name] = opened.stats;
-          return opened;
-        });
-        open.set(name, runner);
-      }
-      return runner;
-    },
-    closeAll: async () => {
-      await Promise.allSettled([...open.values()].map(async (runner) => (await runner).close()));
-    },
-    stats,
-  };
 }

@@ -1,4 +1,5 @@
 import type { Component, Flag } from './component.ts';
+import { clusterAdmins, superAdmins } from '../pki/groups.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
 import { apiServiceAddress, BIN, isControlPlane, localApiServer, nodeAddress, PKI, tlsCipherSuites, UNITS } from './topology.ts';
 
@@ -30,7 +31,8 @@ export const kubeApiserver: Component = {
         { path: `${CONFIG}/encryption-config.yaml`, from: { ref: 'document:encryption-config.yaml' }, reloaded: true },
         { path: `${CONFIG}/audit-policy.yaml`, from: { template: 'kube-apiserver/audit-policy.yaml.hbs', data: {} } },
         { path: `${CONFIG}/admission.yaml`, from: { template: 'kube-apiserver/admission.yaml.hbs', data: {} } },
-        kubeconfig({ name: 'admin', user: 'slipway-admin', server: localApiServer }),
+        { ...kubeconfig({ name: 'admin', user: 'slipway-admin', server: localApiServer }), reloaded: true },
+        { ...kubeconfig({ name: 'super-admin', user: 'slipway-super-admin', server: localApiServer }), reloaded: true },
       ],
       certificates: [
         {
@@ -55,8 +57,9 @@ export const kubeApiserver: Component = {
           owner: 'root:root',
         },
         clientCertificate({ name: 'apiserver-kubelet-client', user: 'kube-apiserver-kubelet-client' }),
-        // Bound to the group of the built-in cluster-admin binding, which is the only one that CIS 5.1.1 lets bind that role.
-        clientCertificate({ name: 'admin', user: 'slipway-admin', groups: ['system:masters'] }),
+        // For people, and revocable; the other is for us and for the day when the bindings are broken.
+        clientCertificate({ name: 'admin', user: 'slipway-admin', groups: [clusterAdmins] }),
+        clientCertificate({ name: 'super-admin', user: 'slipway-super-admin', groups: [superAdmins] }),
         { ...clientCertificate({ name: 'front-proxy-client', user: 'front-proxy-client' }), authority: 'front-proxy' },
         { ...clientCertificate({ name: 'apiserver-etcd-client', user: 'kube-apiserver' }), authority: 'etcd' },
       ],

@@ -4,6 +4,7 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { quote } from '../base/quote.ts';
+import { clusterAdmins, superAdmins } from '../pki/groups.ts';
 import type { Context } from './context.ts';
 import { applyManifest, KUBECTL } from './manifests.ts';
 
@@ -19,7 +20,7 @@ export const addons: Phase<Context> = {
     const apply = (name: string, words: string, text: string): Desired => ({ id: id(name), host: speaker.name, words, action: applyManifest(name, text) });
 
     const work: Desired[] = [
-      apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', {})),
+      apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
       ...(cluster.addons.coredns ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
       apply('service-accounts', 'take the API token away from default ServiceAccounts', context.render('cluster/service-accounts.yaml.hbs', { namespaces: ['default', 'kube-node-lease', 'kube-public', 'kube-system'] })),
       ...groupAlike(cluster.hosts.filter(isNode)).map((hosts) => ({
@@ -60,7 +61,7 @@ function coredns(context: Context): string {
 
 export const NODES_PROBE = {
   name: 'nodes',
-  script: `[ -f /etc/kubernetes/admin.conf ] || exit 0
+  script: `[ -f /etc/kubernetes/super-admin.conf ] || exit 0
 ${KUBECTL} get nodes -o go-template='{{range .items}}{{$n := .metadata.name}}{{range $k, $v := .metadata.labels}}label {{$n}} {{$k}}={{$v}}{{"\\n"}}{{end}}{{range .spec.taints}}taint {{$n}} {{.key}}={{with .value}}{{.}}{{end}}:{{.effect}}{{"\\n"}}{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}}{{"\\n"}}{{end}}{{end}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{end}}'`,
 };
 

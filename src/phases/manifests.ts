@@ -3,8 +3,8 @@ import { BIN } from '../components/topology.ts';
 import { sha256 } from '../engine/actions/file.ts';
 import type { ScriptAction } from '../engine/step.ts';
 
-/** kubectl as an administrator of the cluster; only on control planes. */
-export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/admin.conf`;
+/** kubectl with rights that no binding can take away; only on control planes. */
+export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf`;
 
 const KINDS = 'serviceaccounts,configmaps,services,deployments,daemonsets,clusterroles,clusterrolebindings,roles,rolebindings,apiservices';
 
@@ -14,7 +14,7 @@ const KINDS = 'serviceaccounts,configmaps,services,deployments,daemonsets,cluste
  */
 export const OBJECTS_PROBE = {
   name: 'objects',
-  script: `[ -f /etc/kubernetes/admin.conf ] || exit 0
+  script: `[ -f /etc/kubernetes/super-admin.conf ] || exit 0
 ${KUBECTL} get ${KINDS} -A -l app.kubernetes.io/managed-by=slipway -o go-template='{{range .items}}{{.kind}}/{{with .metadata.namespace}}{{.}}{{end}}/{{.metadata.name}}{{"\\n"}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "slipway")}}{{range $k, $v := .data}}applied {{$k}} {{$v}}{{"\\n"}}{{end}}{{end}}{{end}}'`,
 };
 

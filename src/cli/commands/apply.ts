@@ -1,32 +1,55 @@
-import { apply as playbook } from '../../../playbooks/apply.ts';
+import { readFile } from 'node:fs/promises';
+import { SlipwayError, messageOf } from '../../base/errors.ts';
 import { runPipeline, type Finish } from '../../engine/pipeline.ts';
 import { operator } from '../../phases/operator.ts';
+import { planning } from '../apply-pipeline.ts';
+import type { Handler } from '../command.ts';
 import { confirmPlan } from '../confirm.ts';
-import type { Io } from '../io.ts';
 import { exitCodes } from '../exit-code.ts';
-import { preflight } from '../preflight.ts';
-import { withSession, type GlobalOptions } from '../session.ts';
+import type { Io } from '../io.ts';
+import { globalOptions } from '../options.ts';
+import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
 import { verifyCluster } from '../verify.ts';
 
 /** Makes the hosts what the cluster file says, after showing what that means. */
-export async function apply(options: GlobalOptions, io: Io): Promise<number> {
+export const apply: Handler = async ({ args, options: given }, io) => {
+  const options = globalOptions(given);
   const start = performance.now();
+  const saved = args[0] === undefined ? undefined : await savedDigest(args[0]);
   return withSession('apply', { options, io }, async (session) => {
     const finish = await runPipeline({
-      playbook,
-      gather: session.gather,
-      check: (gathered) => preflight(gathered.context, session.emit),
-      confirm: (plan, gathered) => confirmPlan(plan, { options, io, cluster: gathered.context.cluster }),
+      ...planning(session, options),
+      confirm: async (plan, gathered) => {
+        if (saved !== undefined && plan.digest !== saved) throw outdated(args[0]!);
+        return confirmPlan(plan, { options, io, cluster: gathered.context.cluster });
+      },
       verify: (gathered, changed) => verifyCluster(session, { context: gathered.context, quick: !changed }),
       runner: session.runner,
       operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
       lock: session.lock,
-      emit: session.emit,
-      stop: session.stop,
     });
     session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(performance.now() - start), stats: session.stats });
     return report(finish, { io, ms: performance.now() - start, file: options.file });
+  });
+};
+
+async function savedDigest(path: string): Promise<string> {
+  try {
+    const { digest } = JSON.parse(await readFile(path, 'utf8')) as { digest?: unknown };
+    if (typeof digest === 'string') return digest;
+    throw new Error('it has no digest');
+  } catch (cause) {
+    throw new SlipwayError(`${path} is not a saved plan: ${messageOf(cause)}`, { code: 'PLAN_UNREADABLE', category: 'usage', where: { file: path }, hint: 'make one with slipway plan --out FILE', cause });
+  }
+}
+
+function outdated(path: string): SlipwayError {
+  return new SlipwayError(`${path} is not the plan that follows from the cluster file and the hosts as they are now`, {
+    code: 'PLAN_OUTDATED',
+    category: 'refused',
+    where: { file: path },
+    hint: 'look at the new plan: slipway plan --out FILE',
   });
 }
 

@@ -1,0 +1,64 @@
+import { SlipwayError } from '../../base/errors.ts';
+import type { Handler } from '../command.ts';
+import { exitCodes } from '../exit-code.ts';
+import { formatted } from '../output.ts';
+import { table } from '../style.ts';
+
+const load = () => import('../../lab/index.ts');
+
+export const up: Handler = async ({ options }, io) => {
+  const { labUp } = await load();
+  const lab = await labUp({
+    name: String(options['name']),
+    hosts: count(options['hosts'], '--hosts'),
+    controlPlanes: count(options['controlPlanes'], '--control-planes'),
+    offline: options['offline'] === true,
+    user: String(options['user']),
+    directory: String(options['directory']),
+    ...(options['release'] === undefined ? {} : { releases: options['release'] as string[] }),
+    onProgress: (text) => void io.stderr.write(`${text}\n`),
+  });
+  io.stdout.write(`${table(lab.hosts.map(({ name, address, release }) => [name, address, release]))}\n`);
+  io.stderr.write(`Next: slipway apply -f ${lab.clusterFile}\n`);
+  return exitCodes.ok;
+};
+
+export const down: Handler = async ({ options }, io) => {
+  const { labDown } = await load();
+  await labDown({ name: String(options['name']), onProgress: (text) => void io.stderr.write(`${text}\n`) });
+  return exitCodes.ok;
+};
+
+export const status: Handler = async ({ options }, io) => {
+  const { labStatus } = await load();
+  const labs = await labStatus();
+  io.stdout.write(
+    formatted(options['output'] as 'text', {
+      data: labs,
+      text: () =>
+        labs.length === 0
+          ? 'No lab on this machine. Make one: slipway lab up'
+          : labs
+              .map(({ name, state, directory, hosts }) => `${name} (${state}) in ${directory}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`)
+              .join('\n'),
+    }),
+  );
+  return exitCodes.ok;
+};
+
+export const ssh: Handler = async ({ args, options }) => {
+  const { labSsh } = await load();
+  return labSsh({ name: String(options['name']), ...(args[0] === undefined ? {} : { host: args[0] }) });
+};
+
+export const exec: Handler = async ({ args, options }, io) => {
+  const { labExec } = await load();
+  const { exitCode } = await labExec({ name: String(options['name']), command: args.join(' '), onLine: (line) => void io.stdout.write(`${line}\n`) });
+  return exitCode;
+};
+
+function count(value: unknown, flag: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new SlipwayError(`${flag} wants a whole number above zero, not ${String(value)}`, { code: 'OPTION_INVALID', category: 'usage', hint: `for instance ${flag} 3` });
+}

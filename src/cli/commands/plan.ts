@@ -1,0 +1,21 @@
+import { writeFile } from 'node:fs/promises';
+import { preparePlan } from '../../engine/pipeline.ts';
+import { planning } from '../apply-pipeline.ts';
+import type { Handler } from '../command.ts';
+import { exitCodes } from '../exit-code.ts';
+import { globalOptions } from '../options.ts';
+import { formatted } from '../output.ts';
+import { planDocument, planText } from '../plan-text.ts';
+import { withSession } from '../session.ts';
+import { painter } from '../style.ts';
+
+export const plan: Handler = async ({ options: given }, io) => {
+  const options = globalOptions(given);
+  return withSession('plan', { options, io }, async (session) => {
+    const { plan: made } = await preparePlan(planning(session, options));
+    const data = planDocument(made, session.cluster.name);
+    if (typeof given['out'] === 'string') await writeFile(given['out'], `${JSON.stringify(data, null, 2)}\n`);
+    io.stdout.write(formatted(options.output, { text: () => planText(made, { paint: painter(io.color.stdout), details: options.verbose }), data }));
+    return given['detailedExitcode'] === true && made.steps.length > 0 ? exitCodes.pending : exitCodes.ok;
+  });
+};

@@ -1,0 +1,105 @@
+import { isSlipwayError, messageOf, SlipwayError } from '../../base/errors.ts';
+import type { Cluster } from '../../config/cluster.ts';
+import type { Facts } from '../../facts/facts.ts';
+import { isClockLine, parseFacts } from '../../facts/parse.ts';
+import { factsScript } from '../../facts/script.ts';
+import { connect } from '../../remote/connect.ts';
+import type { HostKeyQuestion, Prompts, Target } from '../../remote/target.ts';
+import { targetsOf } from '../targets.ts';
+
+/** What became of one host. */
+export type ProbeResult =
+  | { kind: 'facts'; facts: Facts }
+  /** Its key is not in known_hosts; nothing was sent to it. */
+  | { kind: 'unknown-key'; question: HostKeyQuestion }
+  /** `secretWanted`: it may work when somebody can be asked for a password or passphrase. */
+  | { kind: 'error'; error: SlipwayError; secretWanted: boolean };
+
+export interface ProbeRequest {
+  /** The cluster as far as it is known. */
+  cluster: Cluster;
+  clusterFile: string;
+  /** Names of the hosts to look at. */
+  hosts: readonly string[];
+  /** Fingerprints that a person has confirmed. */
+  accepted: ReadonlySet<string>;
+  /** Asks for passwords and passphrases; undefined while other questions are on the screen. */
+  secret: Prompts['secret'] | undefined;
+  signal: AbortSignal;
+}
+
+/** Looks at hosts and tells of each as soon as it is known. Resolves when all are; rejects only when it was interrupted (ABORTED). */
+export type Probe = (request: ProbeRequest, onResult: (host: string, result: ProbeResult) => void) => Promise<void>;
+
+const AT_ONCE = 32;
+/** A route to any of them tells which network the nodes share; asking for all would be O(hosts) on every host. */
+const PEERS = 3;
+
+/** Logs in to the hosts, reads their facts, and leaves. */
+export const sshProbe: Probe = async (request, onResult) => {
+  const wanted = new Set(request.hosts);
+  const waiting = (await targetsOf(request.cluster, request.clusterFile)).filter((target) => wanted.has(target.name));
+  // Shared by all connections, so that a passphrase is asked for once.
+  const secret = request.secret;
+  const work = async (): Promise<void> => {
+    for (let target = waiting.shift(); target !== undefined; target = waiting.shift())
+      onResult(target.name, await look(target, { ...request, secret }));
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, waiting.length) }, work));
+};
+
+async function look(target: Target, request: ProbeRequest): Promise<ProbeResult> {
+  let unknownKey: HostKeyQuestion | undefined;
+  let secretWanted = false;
+  const prompts: Prompts = {
+    secret: async (question) => {
+      if (request.secret !== undefined) return request.secret(question);
+      secretWanted = true;
+      return undefined;
+    },
+    hostKey: async (question) => {
+      if (request.accepted.has(question.fingerprint)) return true;
+      unknownKey = question;
+      return false;
+    },
+  };
+  try {
+    const runner = await connect(target, { prompts, signal: request.signal });
+    try {
+      return { kind: 'facts', facts: await readFacts(target.name, runner, request) };
+    } finally {
+      await runner.close();
+    }
+  } catch (error) {
+    if (isSlipwayError(error) && error.code === 'ABORTED') throw error;
+    if (unknownKey !== undefined && isSlipwayError(error) && error.code === 'HOST_KEY_UNKNOWN')
+      return { kind: 'unknown-key', question: unknownKey };
+    if (isSlipwayError(error)) return { kind: 'error', error, secretWanted };
+    throw error;
+  }
+}
+
+async function readFacts(name: string, runner: Awaited<ReturnType<typeof connect>>, { cluster, signal }: ProbeRequest): Promise<Facts> {
+  const peers = cluster.hosts
+    .filter((other) => other.name !== name)
+    .map((other) => other.privateAddress ?? other.address)
+    .slice(0, PEERS);
+  let clock = Date.now();
+  const result = await runner.run(factsScript({ peers }), {
+    signal,
+    onLine: (line) => {
+      if (isClockLine(line)) clock = Date.now();
+    },
+  });
+  try {
+    return parseFacts(result.stdout, clock);
+  } catch (error) {
+    throw new SlipwayError(`the facts of ${name} cannot be read: ${messageOf(error)}`, {
+      code: 'FACTS_INCOMPLETE',
+      category: 'failed',
+      where: { host: name },
+      evidence: result.stderr.slice(-2000),
+      cause: error,
+    });
+  }
+}
