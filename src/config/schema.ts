@@ -8,7 +8,7 @@ export const DEFAULT_KUBERNETES_VERSION = '1.36.3';
 export const SCHEMA_URL = 'https://slipway.dev/schema/v1/cluster.json';
 
 const sshFields = {
-  user: fields.userName.optional().describe('Login user. Default: what ssh_config says, else your own name.'),
+  user: fields.userName.optional().describe('Login user. Default: what ssh_config says, else your own user name.'),
   port: fields.port.optional().describe('Port of the SSH server. Default: what ssh_config says, else 22.'),
   identityFile: fields.path
     .optional()
@@ -31,7 +31,7 @@ const sshFields = {
   jump: z
     .union([fields.jump, z.array(fields.jump)])
     .optional()
-    .describe('Jump host [user@]host[:port], or a list of them from here outwards.'),
+    .describe('Jump host [user@]host[:port], or a list of them from here outwards. Default: ProxyJump of ssh_config.'),
 };
 
 const ssh = z.strictObject(sshFields);

@@ -69,7 +69,6 @@ export async function runInit(options: InitOptions, io: Io, parts: InitParts = {
     if (options.connect !== false) {
       survey = startSurvey({
         cluster: connectable(empty, wizard.file),
-        clusterFile: wizard.file,
         probe: parts.probe ?? sshProbe,
         signal: stop.signal,
         secret: asks ? prompts(io, { options, onSecret: () => {} }).secret : undefined,

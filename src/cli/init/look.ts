@@ -1,5 +1,4 @@
-import { SlipwayErrors } from '../../base/errors.ts';
-import { SlipwayError } from '../../base/errors.ts';
+import { SlipwayError, SlipwayErrors } from '../../base/errors.ts';
 import { failuresText, hostsTable, keysText, some } from './found.ts';
 import type { ProbeResult } from './probe.ts';
 import { aborted, type Questions } from './questions.ts';
@@ -32,26 +31,27 @@ function failed(results: ReadonlyMap<string, ProbeResult>): string[] {
   return [...results].flatMap(([host, { kind }]) => (kind === 'facts' ? [] : [host]));
 }
 
-/** All unknown keys in one question: nobody compares the fifth of twenty. */
-async function confirmKeys(survey: Survey, { say }: Wizard, questions: Questions): Promise<void> {
+/** All unknown keys in one question: nobody compares the fifth of twenty. Again for hosts that are behind a jump host. */
+async function confirmKeys(survey: Survey, wizard: Pick<Wizard, 'say'>, questions: Questions): Promise<void> {
+  const { say } = wizard;
   const unknown = [...survey.results()].flatMap(([host, result]) =>
     result.kind === 'unknown-key' ? [{ host, question: result.question }] : [],
   );
-  if (unknown.length === 0) return;
-  say(
-    `${unknown.length === 1 ? 'One host is' : `${unknown.length} hosts are`} not in known_hosts yet. They say that these are their keys:`,
-  );
-  say(keysText(unknown.map(({ question }) => question)));
-  const prints = unknown.map(({ question }) => question.fingerprint);
+  const keys = [...new Map(unknown.map(({ question }) => [`${question.address} ${question.fingerprint}`, question])).values()];
+  if (keys.length === 0) return;
+  say(`${keys.length === 1 ? 'One host is' : `${keys.length} hosts are`} not in known_hosts yet. This is what they present as their keys:`);
+  say(keysText(keys));
+  const prints = keys.map(({ fingerprint }) => fingerprint);
   if (new Set(prints).size < prints.length)
     say('Some hosts have the same key: they were probably copied from one image. Give them keys of their own some time.');
-  say("Compare them with what the hosts' consoles say: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
-  const message = unknown.length === 1 ? 'Is that its key?' : 'Are these their keys, all of them?';
+  say("Compare with what the hosts' consoles say: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+  const message = keys.length === 1 ? 'Is that its key?' : 'Are these their keys, all of them?';
   if (!(await questions.confirm({ message, default: false }))) return;
   await survey.again(
     unknown.map(({ host }) => host),
     prints,
   );
+  await confirmKeys(survey, wizard, questions);
 }
 
 /** While other questions were on the screen, nobody could be asked for passwords. */
@@ -79,7 +79,7 @@ async function settleFailures(survey: Survey, { say, paint }: Wizard, questions:
   switch (answer) {
     case 'again':
       await survey.again(hosts);
-      await confirmKeys(survey, { say } as Wizard, questions);
+      await confirmKeys(survey, { say }, questions);
       return true;
     case 'drop':
       survey.drop(hosts);

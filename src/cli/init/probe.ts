@@ -18,7 +18,6 @@ export type ProbeResult =
 export interface ProbeRequest {
   /** The cluster as far as it is known. */
   cluster: Cluster;
-  clusterFile: string;
   /** Names of the hosts to look at. */
   hosts: readonly string[];
   /** Fingerprints that a person has confirmed. */
@@ -37,32 +36,48 @@ const PEERS = 3;
 
 /** Logs in to the hosts, reads their facts, and leaves. */
 export const sshProbe: Probe = async (request, onResult) => {
-  const wanted = new Set(request.hosts);
-  const waiting = (await targetsOf(request.cluster, request.clusterFile)).filter((target) => wanted.has(target.name));
-  // Shared by all connections, so that a passphrase is asked for once.
-  const secret = request.secret;
+  const wanted = request.cluster.hosts.filter(({ name }) => request.hosts.includes(name));
+  const waiting = await targetsOf({ ...request.cluster, hosts: wanted });
+  const desk = helpDesk(request);
   const work = async (): Promise<void> => {
     for (let target = waiting.shift(); target !== undefined; target = waiting.shift())
-      onResult(target.name, await look(target, { ...request, secret }));
+      onResult(target.name, await look(target, request, desk));
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, waiting.length) }, work));
 };
 
-async function look(target: Target, request: ProbeRequest): Promise<ProbeResult> {
-  let unknownKey: HostKeyQuestion | undefined;
-  let secretWanted = false;
-  const prompts: Prompts = {
-    secret: async (question) => {
-      if (request.secret !== undefined) return request.secret(question);
-      secretWanted = true;
-      return undefined;
-    },
-    hostKey: async (question) => {
-      if (request.accepted.has(question.fingerprint)) return true;
-      unknownKey = question;
-      return false;
+/** Answers all connections of one look; they share it, so that a passphrase is asked for once. */
+interface HelpDesk {
+  prompts: Prompts;
+  /** Keys that nobody has confirmed, by host: a host of the cluster, or a jump host on the way. */
+  unknownKeys: Map<string, HostKeyQuestion>;
+  /** Whether a secret was wanted that nobody could be asked for. */
+  secretMissing(): boolean;
+}
+
+function helpDesk({ accepted, secret }: ProbeRequest): HelpDesk {
+  const unknownKeys = new Map<string, HostKeyQuestion>();
+  let missing = false;
+  return {
+    unknownKeys,
+    secretMissing: () => missing,
+    prompts: {
+      secret: async (question) => {
+        missing ||= secret === undefined;
+        return secret?.(question);
+      },
+      hostKey: async (question) => {
+        const isGood = accepted.has(question.fingerprint);
+        if (!isGood) unknownKeys.set(question.host, question);
+        return isGood;
+      },
     },
   };
+}
+
+const NEEDS_SECRET = ['AUTH_REFUSED', 'KEY_PASSPHRASE_NEEDED', 'SUDO_PASSWORD_NEEDED'];
+
+async function look(target: Target, request: ProbeRequest, { prompts, unknownKeys, secretMissing }: HelpDesk): Promise<ProbeResult> {
   try {
     const runner = await connect(target, { prompts, signal: request.signal });
     try {
@@ -71,11 +86,10 @@ async function look(target: Target, request: ProbeRequest): Promise<ProbeResult>
       await runner.close();
     }
   } catch (error) {
-    if (isSlipwayError(error) && error.code === 'ABORTED') throw error;
-    if (unknownKey !== undefined && isSlipwayError(error) && error.code === 'HOST_KEY_UNKNOWN')
-      return { kind: 'unknown-key', question: unknownKey };
-    if (isSlipwayError(error)) return { kind: 'error', error, secretWanted };
-    throw error;
+    if (!isSlipwayError(error) || error.code === 'ABORTED') throw error;
+    const question = error.code === 'HOST_KEY_UNKNOWN' ? unknownKeys.get(error.where.host ?? target.name) : undefined;
+    if (question !== undefined) return { kind: 'unknown-key', question };
+    return { kind: 'error', error, secretWanted: secretMissing() && NEEDS_SECRET.includes(error.code) };
   }
 }
 

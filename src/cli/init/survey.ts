@@ -16,7 +16,6 @@ export interface Survey {
 
 export interface SurveyOptions {
   cluster: Cluster;
-  clusterFile: string;
   probe: Probe;
   signal: AbortSignal;
   /** Asks for passwords and passphrases when hosts are looked at again: then no other question is on the screen. */
@@ -24,14 +23,14 @@ export interface SurveyOptions {
 }
 
 /** Begins at once. A rejection of the probe is kept for `finished`. */
-export function startSurvey({ cluster, clusterFile, probe, signal, secret }: SurveyOptions): Survey {
+export function startSurvey({ cluster, probe, signal, secret }: SurveyOptions): Survey {
   let names = cluster.hosts.map(({ name }) => name);
   const known = new Map<string, ProbeResult>();
   const accepted = new Set<string>();
   let progress: () => void = () => {};
 
   const look = (hosts: readonly string[], ask: Prompts['secret'] | undefined): Promise<void> =>
-    probe({ cluster, clusterFile, hosts, accepted, secret: ask, signal }, (host, result) => {
+    probe({ cluster, hosts, accepted, secret: ask, signal }, (host, result) => {
       known.set(host, result);
       progress();
     });
