@@ -43,7 +43,7 @@ export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undef
 }
 
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** Turns what the file system refuses (full, read-only, not ours) into ARTIFACT_CACHE_UNUSABLE (failed). */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SlipwayError, bug, isSlipwayError } from '../base/errors.ts';
 import { findArchive, makeArchive } from './archive.ts';
 import { openCache, sweep } from './cache.ts';
-import { cacheError } from './directories.ts';
+import { cacheError, codeOf } from './directories.ts';
 import { checkAgainstLock, emptyLock, lockedIn, mergeLock, readLock, writeLock } from './lock-file.ts';
 import { limiter, withMutex } from './mutex.ts';
 import type { Fetched, Source, WaitOptions, Wanted } from './source.ts';
@@ -179,6 +179,8 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
       try {
         return await body(...args);
       } catch (error) {
+        if (codeOf(error) === 'ABORT_ERR')
+          throw new SlipwayError('Fetching artefacts was interrupted', { code: 'ABORTED', category: 'aborted' });
         throw cacheError(cacheDirectory, error);
       }
     };
