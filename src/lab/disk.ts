@@ -13,6 +13,9 @@ export interface DiskOptions {
   sudoPassword?: string | undefined;
 }
 
+/** As Debian makes them, but for the size of the RSA key: 3072 bits take longer than everything else that a host needs to start. */
+const hostKeys = [['rsa', '-b', '2048'], ['ecdsa'], ['ed25519']] as const;
+
 /**
  * Makes the disk of a host, which outlives its power: the upper layer over the image, with everything that makes it this host, and a /var of its own.
  * Returns its lines for known_hosts.
@@ -20,6 +23,7 @@ export interface DiskOptions {
 export async function makeDisk(lab: LabRecord, host: LabHostRecord, options: DiskOptions): Promise<string[]> {
   const directory = hostRoot(lab.name, host.name);
   const upper = join(directory, 'upper');
+  const keyFile = (type: string): string => join(upper, `etc/ssh/ssh_host_${type}_key`);
   for (const name of ['root', 'work', 'upper/etc/ssh']) await mkdir(join(directory, name), { recursive: true });
   for (const [path, text] of Object.entries(await identity(lab, host, options))) {
     await mkdir(dirname(join(upper, path)), { recursive: true });
@@ -36,7 +40,9 @@ export async function makeDisk(lab: LabRecord, host: LabHostRecord, options: Dis
     await chmod(join(upper, path), mode);
   await Promise.all([
     run('cp', ['-a', '--reflink=auto', join(host.image, 'var'), join(directory, 'var')], { bound: true }),
-    run('ssh-keygen', ['-q', '-A', '-f', upper], { bound: true }),
+    ...hostKeys.map(([type, ...size]) =>
+      run('ssh-keygen', ['-q', '-N', '', '-C', `root@${host.name}`, '-t', type, ...size, '-f', keyFile(type)], { bound: true }),
+    ),
   ]);
   if (lab.user !== 'root') await makeUser(lab, host, options);
   const keys = await Promise.all(

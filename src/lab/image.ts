@@ -23,7 +23,7 @@ const packages = [
  * It is shared by hosts as the lower layer of their overlay and never written again.
  */
 export async function image(release: string, onProgress: (text: string) => void): Promise<string> {
-  const sources = rewriteSources(await debianSources(), release);
+  const sources = rewriteSources(await debianSources(join(imageRoot(), 'sources.json')), release);
   const key = createHash('sha256').update(JSON.stringify({ recipe, packages, release, sources })).digest('hex').slice(0, 12);
   const directory = join(imageRoot(), `${release}-${key}`);
   if (await exists(directory)) return directory;

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { SlipwayError } from '../base/errors.ts';
 import { attempt } from './command.ts';
 
@@ -7,8 +10,32 @@ export interface AptSource {
   components: readonly string[];
 }
 
-/** The Debian archives among this machine's own apt sources, as apt itself reads them; LAB_NO_MIRROR when there are none. */
-export async function debianSources(): Promise<AptSource[]> {
+/** The Debian archives among this machine's own apt sources, as apt itself reads them; LAB_NO_MIRROR when there are none. The answer is kept in the file `memory`. */
+export async function debianSources(memory: string): Promise<AptSource[]> {
+  // apt takes most of a second to say what changes once a year.
+  const stamp = await stampOfApt();
+  const remembered = await readFile(memory, 'utf8').then(
+    (text) => JSON.parse(text) as { stamp: string; sources: AptSource[] },
+    () => undefined,
+  );
+  if (remembered?.stamp === stamp) return remembered.sources;
+  const sources = await askApt();
+  await mkdir(dirname(memory), { recursive: true });
+  await writeFile(memory, JSON.stringify({ stamp, sources }));
+  return sources;
+}
+
+/** Changes whenever apt's sources, their settings or the fetched lists do. */
+async function stampOfApt(): Promise<string> {
+  const directories = ['/etc/apt', '/etc/apt/sources.list.d', '/etc/apt/apt.conf.d', '/var/lib/apt/lists'];
+  const names = await Promise.all(directories.map(async (d) => [d, ...(await readdir(d).catch(() => [])).map((name) => join(d, name))]));
+  const stats = await Promise.all(
+    names.flat().map(async (path) => `${path} ${String((await stat(path).catch(() => undefined))?.mtimeMs)}`),
+  );
+  return createHash('sha256').update(stats.join('\n')).digest('hex');
+}
+
+async function askApt(): Promise<AptSource[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)';
   const { stdout } = await attempt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
   const sources = parseTargets(stdout);
