@@ -40,6 +40,8 @@ export interface Session {
   /** Aborted by the first interrupt. */
   stop: AbortSignal;
   gather(): Promise<Gathered<Context>>;
+  /** Before anything else is written to the terminal. */
+  settleDisplay(): Promise<void>;
   /** By settled name, after `gather`; by the name in the file before. */
   runner(host: string): Promise<Runner>;
   readonly stats: Record<string, RunnerStats>;
@@ -91,10 +93,12 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
       logPath: log.path,
       stop: stop.signal,
       gather: async () => {
+        emit({ code: 'run.started', verb, run, hosts: cluster.hosts.map(({ name }) => name) });
         const gathered = await gather({ cluster, runner: (host: Host) => runner(host.name), store, state, render, now: Date.now(), emit });
         cluster.hosts.forEach((host, i) => loadedName.set(gathered.context.cluster.hosts[i]!.name, host.name));
         return gathered;
       },
+      settleDisplay: () => renderer.settle(),
       runner,
       stats,
     });
@@ -123,7 +127,10 @@ function interruptible(io: Io): { signal: AbortSignal; end(): void } {
 }
 
 async function rendererFor(options: GlobalOptions, io: Io): Promise<Renderer> {
-  return plainRenderer(io.stderr, { verbose: options.verbose });
+  if (!io.animated || options.verbose) return plainRenderer(io.stderr, { verbose: options.verbose });
+  const [{ terminalRenderer }, { apply }] = await Promise.all([import('./render/terminal.ts'), import('../../playbooks/apply.ts')]);
+  const phaseTitles = Object.fromEntries(apply.phases.map(({ id, title }) => [id, title]));
+  return terminalRenderer(io.stderr as NodeJS.WriteStream, { color: io.color.stderr, phaseTitles });
 }
 
 /** A whole plan in every log would bury the rest; its steps follow one by one anyway. */

@@ -22,6 +22,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
       ...planning(session, options),
       confirm: async (plan, gathered) => {
         if (saved !== undefined && plan.digest !== saved) throw outdated(args[0]!);
+        await session.settleDisplay();
         return confirmPlan(plan, { options, io, cluster: gathered.context.cluster });
       },
       verify: (gathered, changed) => verifyCluster(session, { context: gathered.context, quick: !changed }),
@@ -30,6 +31,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
       lock: session.lock,
     });
     session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(performance.now() - start), stats: session.stats });
+    await session.settleDisplay();
     return report(finish, { io, ms: performance.now() - start, file: options.file });
   });
 };

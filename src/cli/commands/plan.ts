@@ -15,6 +15,7 @@ export const plan: Handler = async ({ options: given }, io) => {
     const { plan: made } = await preparePlan(planning(session, options));
     const data = planDocument(made, session.cluster.name);
     if (typeof given['out'] === 'string') await writeFile(given['out'], `${JSON.stringify(data, null, 2)}\n`);
+    await session.settleDisplay();
     io.stdout.write(formatted(options.output, { text: () => planText(made, { paint: painter(io.color.stdout), details: options.verbose }), data }));
     return given['detailedExitcode'] === true && made.steps.length > 0 ? exitCodes.pending : exitCodes.ok;
   });

@@ -10,6 +10,7 @@ export const status: Handler = async ({ options: given }, io) => {
   const options = globalOptions(given);
   return withSession('status', { options, io }, async (session) => {
     const data = everythingOf(await session.gather());
+    await session.settleDisplay();
     io.stdout.write(
       formatted(options.output, {
         data,

@@ -1,6 +1,6 @@
 import { SlipwayError, SlipwayErrors } from '../../base/errors.ts';
 import { failuresText, hostsTable, keysText, some } from './found.ts';
-import type { ProbeResult } from './probe.ts';
+import { keyId, type ProbeResult } from './probe.ts';
 import { aborted, type Questions } from './questions.ts';
 import type { Survey } from './survey.ts';
 import type { Wizard } from './wizard.ts';
@@ -37,7 +37,7 @@ async function confirmKeys(survey: Survey, wizard: Pick<Wizard, 'say'>, question
   const unknown = [...survey.results()].flatMap(([host, result]) =>
     result.kind === 'unknown-key' ? [{ host, question: result.question }] : [],
   );
-  const keys = [...new Map(unknown.map(({ question }) => [`${question.address} ${question.fingerprint}`, question])).values()];
+  const keys = [...new Map(unknown.map(({ question }) => [keyId(question), question])).values()];
   if (keys.length === 0) return;
   say(`${keys.length === 1 ? 'One host is' : `${keys.length} hosts are`} not in known_hosts yet. This is what they present as their keys:`);
   say(keysText(keys));
@@ -49,7 +49,7 @@ async function confirmKeys(survey: Survey, wizard: Pick<Wizard, 'say'>, question
   if (!(await questions.confirm({ message, default: false }))) return;
   await survey.again(
     unknown.map(({ host }) => host),
-    prints,
+    keys.map(keyId),
   );
   await confirmKeys(survey, wizard, questions);
 }

@@ -20,7 +20,7 @@ export interface ProbeRequest {
   cluster: Cluster;
   /** Names of the hosts to look at. */
   hosts: readonly string[];
-  /** Fingerprints that a person has confirmed. */
+  /** Keys that a person has confirmed, as keyId gives them. */
   accepted: ReadonlySet<string>;
   /** Asks for passwords and passphrases; undefined while other questions are on the screen. */
   secret: Prompts['secret'] | undefined;
@@ -29,6 +29,11 @@ export interface ProbeRequest {
 
 /** Looks at hosts and tells of each as soon as it is known. Resolves when all are; rejects only when it was interrupted (ABORTED). */
 export type Probe = (request: ProbeRequest, onResult: (host: string, result: ProbeResult) => void) => Promise<void>;
+
+/** A key at an address: the same key elsewhere is not confirmed by it. */
+export function keyId({ address, type, fingerprint }: HostKeyQuestion): string {
+  return `${address} ${type} ${fingerprint}`;
+}
 
 const AT_ONCE = 32;
 /** A route to any of them tells which network the nodes share; asking for all would be O(hosts) on every host. */
@@ -67,7 +72,7 @@ function helpDesk({ accepted, secret }: ProbeRequest): HelpDesk {
         return secret?.(question);
       },
       hostKey: async (question) => {
-        const isGood = accepted.has(question.fingerprint);
+        const isGood = accepted.has(keyId(question));
         if (!isGood) unknownKeys.set(question.host, question);
         return isGood;
       },

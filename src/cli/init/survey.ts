@@ -8,7 +8,7 @@ export interface Survey {
   results(): ReadonlyMap<string, ProbeResult>;
   /** Resolves when every host has answered or failed. Calls back at once and after each host. */
   finished(onProgress?: (known: number, all: number) => void): Promise<void>;
-  /** Looks at some hosts again; the keys with these fingerprints are good. */
+  /** Looks at some hosts again; these keys (see keyId) are good. */
   again(hosts: readonly string[], accepted?: readonly string[]): Promise<void>;
   /** Forgets hosts. */
   drop(hosts: readonly string[]): void;
@@ -44,8 +44,8 @@ export function startSurvey({ cluster, probe, signal, secret }: SurveyOptions): 
       progress();
       await first.finally(() => (progress = () => {}));
     },
-    async again(hosts, fingerprints = []) {
-      for (const fingerprint of fingerprints) accepted.add(fingerprint);
+    async again(hosts, keys = []) {
+      for (const key of keys) accepted.add(key);
       await look(hosts, secret);
     },
     drop(hosts) {

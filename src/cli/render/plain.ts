@@ -35,6 +35,7 @@ export function plainRenderer(out: Writable, options: { verbose: boolean }): Ren
         default:
       }
     },
+    settle: async () => {},
     stop: async () => {},
   };
 }
