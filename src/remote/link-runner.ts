@@ -45,15 +45,21 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
 
   /** Waits until a shell has come up, or throws why it did not. */
   const cameUp = async (shell: RemoteShell, rights: Rights): Promise<void> => {
-    const timer = setTimeout(() => shell.abandon(), shellTimeoutMs);
     const interrupted = interruption(host, context.signal);
+    let timer: NodeJS.Timeout | undefined;
+    const silent = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(noShell(link, rights)), shellTimeoutMs);
+    });
     try {
-      if (await Promise.race([shell.ready, interrupted.fired])) return;
+      if (await Promise.race([shell.ready, silent, interrupted.fired])) return;
+      settle(await shell.outcome, rights);
+    } catch (error) {
+      shell.abandon();
+      throw error;
     } finally {
       clearTimeout(timer);
       interrupted.forget();
     }
-    settle(await shell.outcome, rights);
   };
 
   const greet = async (rights: Rights): Promise<void> => {
@@ -145,6 +151,18 @@ function endGroupScript(group: number): string {
   return `kill -TERM -${group} 2>/dev/null || exit 0
 i=0; while [ $i -lt 10 ]; do kill -0 -${group} 2>/dev/null || exit 0; sleep 0.1; i=$((i+1)); done
 kill -KILL -${group}`;
+}
+
+function noShell({ target }: Link, { become }: Rights): SlipwayError {
+  const what = become.startsWith('sudo') ? 'sudo' : 'the login shell';
+  return remoteError(
+    target.name,
+    'REMOTE_TIMEOUT',
+    `${what} of ${target.user}@${target.name} did not answer within ${shellTimeoutMs / 1000} s`,
+    {
+      hint: 'A directory service (LDAP, SSSD) or name server that the host asks may be down.',
+    },
+  );
 }
 
 function timeout(host: string, timeoutMs: number): SlipwayError {

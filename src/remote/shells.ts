@@ -43,6 +43,14 @@ export function createShells(link: Link, stats: RunnerStats): Shells {
     const marker = newMarker();
     return remoteShell(await link.exec(command(marker)), { host, marker, password: rights.password, stats });
   };
+  /** For shells that must come up: whatever fails is an error of ours. */
+  const certain = async (opening: Promise<RemoteShell>): Promise<RemoteShell> => {
+    try {
+      return await opening;
+    } catch (error) {
+      throw link.lost() ?? sessionRefused(host, error);
+    }
+  };
   const fresh = (rights: Rights): Promise<RemoteShell> => attach((marker) => commandLine(rights.become, marker), rights);
 
   const hold = (opening: Promise<RemoteShell | undefined>): void => {
@@ -99,19 +107,15 @@ export function createShells(link: Link, stats: RunnerStats): Shells {
     },
     extra: fresh,
     async greeting(rights) {
-      const shell = await attach((marker) => greetingCommandLine(rights.become, marker), rights);
+      const shell = await certain(attach((marker) => greetingCommandLine(rights.become, marker), rights));
       shell.sendNothing();
       return shell;
     },
     async keepReserve(rights) {
-      try {
-        const shell = await fresh(rights);
-        reserveFor = rights;
-        hold(Promise.resolve(shell));
-        return shell;
-      } catch (error) {
-        throw link.lost() ?? sessionRefused(host, error);
-      }
+      const shell = await certain(fresh(rights));
+      reserveFor = rights;
+      hold(Promise.resolve(shell));
+      return shell;
     },
   };
 }

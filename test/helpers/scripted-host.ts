@@ -52,12 +52,18 @@ export function scriptedHost(host = 'host-1'): ScriptedHost {
     loseConnection: () => (lost = true),
     run: async (script, options = {}) => answer(script, await collect(options.stdin), options),
     open(script, options = {}): Session {
-      const written: string[] = [];
       let end!: () => void;
       const ended = new Promise<void>((resolve) => (end = resolve));
-      const done = ended.then(() => answer(script, Buffer.from(written.join('')), options));
+      const lines: string[] = [];
+      const done = Promise.resolve().then(async () => {
+        const result = answer(script, Buffer.alloc(0), options);
+        // A script that fails ends by itself; one that works goes on until its input ends.
+        if (result.code === 0) await ended;
+        calls.find((call) => call.script === script)!.stdin = Buffer.from(lines.join(''));
+        return result;
+      });
       done.catch(() => {});
-      return { writeLine: (line) => void written.push(`${line}\n`), end, done };
+      return { writeLine: (line) => void lines.push(`${line}\n`), end, done };
     },
     close: async () => {},
   };
