@@ -46,10 +46,19 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Turns what the file system refuses (full, read-only, not ours) into ARTIFACT_CACHE_UNUSABLE (failed). */
+/** Whether something was given up because its signal said so. */
+export function isAbort(error: unknown): boolean {
+  return codeOf(error) === 'ABORT_ERR' || (typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError');
+}
+
+/** Whether our own disk refused: full, read-only, broken, not ours. */
+export function isDiskError(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EIO'].includes(codeOf(error) ?? '');
+}
+
+/** Turns what the file system refuses into ARTIFACT_CACHE_UNUSABLE (failed). */
 export function cacheError(directory: string, error: unknown): unknown {
-  const code = codeOf(error);
-  if (!code || !['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EIO'].includes(code)) return error;
+  if (!isDiskError(error)) return error;
   return new SlipwayError(`The cache ${directory} cannot be used: ${messageOf(error)}`, {
     code: 'ARTIFACT_CACHE_UNUSABLE',
     category: 'failed',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SlipwayError, bug, isSlipwayError } from '../base/errors.ts';
 import { findArchive, makeArchive } from './archive.ts';
 import { openCache, sweep } from './cache.ts';
-import { cacheError, codeOf } from './directories.ts';
+import { cacheError, isAbort } from './directories.ts';
 import { checkAgainstLock, emptyLock, lockedIn, mergeLock, readLock, writeLock } from './lock-file.ts';
 import { limiter, withMutex } from './mutex.ts';
 import type { Fetched, Source, WaitOptions, Wanted } from './source.ts';
@@ -128,7 +128,10 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
           ...options,
           directory,
           partial: join(cacheDirectory, 'partial'),
-          deliver: async (fetched) => void found.set(fetched.artefact, await keep(fetched)),
+          deliver: async (fetched) => {
+            const order = still.find(({ artefact }) => artefact === fetched.artefact)!;
+            found.set(fetched.artefact, await keep(fetched, order));
+          },
         });
       } finally {
         await rm(directory, { recursive: true, force: true });
@@ -138,12 +141,12 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
     if (left) throw bug(`the source did not deliver ${left.artefact.name}`);
   }
 
-  async function keep({ artefact, source: from, files }: Fetched): Promise<LockedArtefact> {
+  async function keep({ artefact, source: from, files }: Fetched, wanted: Wanted): Promise<LockedArtefact> {
     const { name, version, arch } = artefact;
     const digests: Record<string, string> = {};
     for (const file of [...artefact.files].sort()) digests[file] = await cache.add(files[file]!);
     const locked: LockedArtefact = { name, version, arch, source: from, files: digests };
-    await cache.record(locked, await source.identify({ artefact }));
+    await cache.record(locked, await source.identify(wanted));
     return locked;
   }
 
