@@ -1,6 +1,6 @@
 import type { Facts } from '../../facts/facts.ts';
 import type { Host } from '../../config/cluster.ts';
-import { finding, list, perHost, size, type PreflightCheck, type PreflightFinding } from './preflight.ts';
+import { finding, isOurs, list, perHost, size, type PreflightCheck, type PreflightFinding } from './preflight.ts';
 
 const GiB = 2 ** 30;
 
@@ -25,15 +25,15 @@ export const diskSpace: PreflightCheck = {
   id: 'disk-space',
   title: 'The file systems have room and can be written',
   run: (context) =>
-    perHost(context, (host, { disks }) => {
-      const disk = (path: string): Disk | undefined => disks.find((candidate) => candidate.path === path);
+    perHost(context, (host, facts) => {
+      const disk = (path: string): Disk | undefined => facts.disks.find((candidate) => candidate.path === path);
       const wanted = needs.filter(({ onlyFor }) => onlyFor === undefined || onlyFor(host));
       return [
         ...usable(
           host.name,
           wanted.map(({ path }) => disk(path)),
         ),
-        ...room(host.name, wanted, disk),
+        ...room({ host: host.name, wanted, disk, ours: isOurs(facts) }),
         ...pressure(host.name, disk),
       ];
     }),
@@ -71,8 +71,16 @@ function usable(host: string, disks: readonly (Disk | undefined)[]): PreflightFi
   ];
 }
 
+interface Question {
+  host: string;
+  wanted: typeof needs;
+  disk(path: string): Disk | undefined;
+  /** Most of what is needed is there already. */
+  ours: boolean;
+}
+
 /** Directories of one file system share its room, so their needs add up. */
-function room(host: string, wanted: typeof needs, disk: (path: string) => Disk | undefined): PreflightFinding[] {
+function room({ host, wanted, disk, ours }: Question): PreflightFinding[] {
   const systems = new Map<string, { free: number; paths: string[]; least: number; better: number }>();
   for (const { path, least, better } of wanted) {
     const here = disk(path);
@@ -82,12 +90,11 @@ function room(host: string, wanted: typeof needs, disk: (path: string) => Disk |
     systems.set(key, { free: here.free, paths: [...known.paths, path], least: known.least + least, better: known.better + better });
   }
   return [...systems.values()].flatMap(({ free, paths, least, better }) => {
-    const below = free < least ? least : free < better ? better : undefined;
-    if (below === undefined) return [];
-    const error = free < least;
+    const short = free < least;
+    if (!short && (ours || free >= better)) return [];
     return [
-      finding(error ? 'error' : 'warning', host, {
-        what: `${size(free)} free for ${list(paths)}; ${size(below)} ${error ? 'are the least' : 'are better'}`,
+      finding(short && !ours ? 'error' : 'warning', host, {
+        what: `${size(free)} free for ${list(paths)}; ${short ? `${size(least)} are the least` : `${size(better)} are better`}`,
         hint: 'Free some space, enlarge the file system, or mount another one there.',
       }),
     ];

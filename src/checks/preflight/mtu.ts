@@ -20,7 +20,7 @@ export const mtu: PreflightCheck = {
     const { backend, mtu: wanted } = cluster.network.flannel;
     const values = [...new Set(seen.map((one) => one.mtu))].sort((a, b) => a - b);
     const differ =
-      values.length < 2
+      values.length < 2 || (wanted !== undefined && wanted <= values[0]! - overhead[backend])
         ? []
         : [
             finding(
