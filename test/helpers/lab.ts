@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { packageRoot } from '../../src/base/package-root.ts';
+import { labExec } from '../../src/lab/index.ts';
+import { requireHost, requireRecord } from '../../src/lab/record.ts';
+import { onHost } from '../../src/lab/ssh.ts';
+
+export interface Finished {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A lab and the command line on it, as a user has them. */
+export interface TestLab {
+  name: string;
+  directory: string;
+  /** Runs `slipway` in the lab's directory, with nobody at the terminal. */
+  slipway(...args: string[]): Promise<Finished>;
+  /** The same; throws with all output unless it exits with 0. */
+  ok(...args: string[]): Promise<Finished>;
+  /** Runs a command on one host as root; throws unless it exits with 0. Returns what it printed, trimmed. */
+  on(host: string, command: string): Promise<string>;
+  /** Runs a command on every host; keyed by host. */
+  everywhere(command: string): Promise<Record<string, string>>;
+  kubectl(command: string): Promise<string>;
+  down(): Promise<void>;
+}
+
+export interface TestLabOptions {
+  hosts?: number;
+  controlPlanes?: number;
+  flags?: readonly string[];
+}
+
+const slipwayBin = join(packageRoot(), 'bin/slipway.js');
+
+/** Runs the built command line in a directory. */
+export async function slipwayIn(directory: string, args: readonly string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<Finished> {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [slipwayBin, ...args], {
+    cwd: directory,
+    reject: false,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.env ? { env: options.env } : {}),
+    timeout: 15 * 60_000,
+  });
+  return { exitCode: exitCode ?? 255, stdout: String(stdout), stderr: String(stderr) };
+}
+
+/** Makes fresh hosts under a name of their own, so that tests never meet a lab of the user's. */
+export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flags = [] }: TestLabOptions = {}): Promise<TestLab> {
+  const lab = `t-${name}`;
+  const directory = await mkdtemp(join(tmpdir(), `slipway-${lab}-`));
+  const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args);
+  const ok = async (...args: string[]): Promise<Finished> => {
+    const finished = await slipway(...args);
+    if (finished.exitCode !== 0) throw new Error(`slipway ${args.join(' ')} exited with ${finished.exitCode}\n${finished.stdout}\n${finished.stderr}`);
+    return finished;
+  };
+  const everywhere = async (command: string): Promise<Record<string, string>> => {
+    const result = await labExec({ name: lab, command });
+    return Object.fromEntries(
+      result.hosts.map(({ name: host, exitCode, stdout, stderr }) => {
+        if (exitCode !== 0) throw new Error(`${host}: ${command} exited with ${exitCode}\n${stdout}\n${stderr}`);
+        return [host, stdout.trim()];
+      }),
+    );
+  };
+  // What a killed test run left under this name.
+  await ok('lab', 'down', '--name', lab);
+  await ok('lab', 'up', '--name', lab, '--hosts', String(hosts), '--control-planes', String(controlPlanes), ...flags);
+  const on = async (host: string, command: string): Promise<string> => {
+    const record = await requireRecord(lab);
+    const { exitCode, stdout, stderr } = await onHost(record, requireHost(record, host), { command });
+    if (exitCode !== 0) throw new Error(`${host}: ${command} exited with ${exitCode}\n${stdout}\n${stderr}`);
+    return stdout.trim();
+  };
+  return {
+    name: lab,
+    directory,
+    slipway,
+    ok,
+    on,
+    everywhere,
+    kubectl: (command) => on('cp-1', `/opt/slipway/bin/kubectl --kubeconfig=/etc/kubernetes/admin.conf ${command}`),
+    down: async () => {
+      await ok('lab', 'down', '--name', lab);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,163 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execa } from 'execa';
+import { powerOff, powerOn } from '../../src/lab/index.ts';
+import { etcdctl } from '../../src/components/etcd.ts';
+import { hardeningOfControlPlane, hardeningOfWorker } from '../helpers/hardening.ts';
+import { testLab, type TestLab } from '../helpers/lab.ts';
+
+/** Everything that must not move when nothing is to be done: files with times, unit start times, journal. */
+const FINGERPRINT = `find /etc /opt/slipway /usr/lib/systemd/system/etcd.service /var/lib/slipway -printf '%p %T@ %C@ %m %u %g\\n' 2>/dev/null | grep -v -e '^/etc/cni/net.d ' | sort | sha256sum
+systemctl show -p Id,ExecMainStartTimestampMonotonic,NRestarts etcd kube-apiserver kube-controller-manager kube-scheduler api-endpoint containerd kubelet flanneld kube-proxy slipway-forwarding`;
+
+describe('a six-line cluster file on three fresh hosts', () => {
+  let lab: TestLab;
+  beforeAll(async () => {
+    lab = await testLab('install');
+    const written = await readFile(join(lab.directory, 'cluster.yaml'), 'utf8');
+    const [cp, w1, w2] = [...written.matchAll(/address: ([\d.]+)/g)].map((match) => match[1]!);
+    await writeFile(
+      join(lab.directory, 'cluster.yaml'),
+      `spec:
+  ssh: { user: root, identityFile: ./id_ed25519, knownHosts: ./known_hosts }
+  hosts:
+    - { address: ${cp}, roles: [control-plane] }
+    - { address: ${w1} }
+    - { address: ${w2} }
+`,
+    );
+  });
+  afterAll(() => lab.down());
+
+  test('becomes a verified cluster with one command', async () => {
+    const { stderr } = await lab.ok('apply', '--yes');
+    expect(stderr).toContain('slipway kubeconfig');
+    const nodes = await lab.kubectl(
+      'get nodes -o jsonpath=\'{range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion}{"\\n"}{end}\'',
+    );
+    expect(nodes.split('\n')).toEqual(['cp-1 v1.36.3', 'w-1 v1.36.3', 'w-2 v1.36.3']);
+  });
+
+  test('is left alone by a second apply: nothing planned, nothing written, no unit restarted', async () => {
+    const before = await lab.everywhere(FINGERPRINT);
+    const { stderr } = await lab.ok('apply', '--yes');
+    expect(stderr).toContain('Nothing to change');
+    expect(await lab.everywhere(FINGERPRINT)).toEqual(before);
+    const { exitCode } = await lab.slipway('plan', '--detailed-exitcode');
+    expect(exitCode).toBe(0);
+  });
+
+  test('passes every check of verify, and verify leaves nothing behind', async () => {
+    const { stdout } = await lab.ok('verify', '-o', 'json');
+    const failed = (JSON.parse(stdout) as { checks: { ok: string; id: string }[] }).checks.filter(({ ok }) => ok === 'fail');
+    expect(failed).toEqual([]);
+    expect(await lab.kubectl('get namespaces -o name')).not.toContain('slipway-verify');
+  });
+
+  test('lets pods on different nodes talk by address, by Service name and by Service address; exec and logs work', async () => {
+    const pod = (name: string, node: string): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: talk, labels: { app: ${name} } }
+spec:
+  nodeName: ${node}
+  securityContext: { runAsNonRoot: true, runAsUser: 65534, seccompProfile: { type: RuntimeDefault } }
+  containers:
+    - name: main
+      image: registry.k8s.io/e2e-test-images/agnhost:2.63.0
+      imagePullPolicy: Never
+      args: [netexec, --http-port=8080]
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
+`;
+    const manifest = [
+      'apiVersion: v1\nkind: Namespace\nmetadata: { name: talk }\n',
+      pod('a', 'w-1'),
+      pod('b', 'w-2'),
+      'apiVersion: v1\nkind: Service\nmetadata: { name: b, namespace: talk }\nspec: { selector: { app: b }, ports: [{ port: 80, targetPort: 8080 }] }\n',
+    ].join('---\n');
+    await lab.on('cp-1', `/opt/slipway/bin/kubectl --kubeconfig=/etc/kubernetes/admin.conf apply -f - <<'EOF'\n${manifest}\nEOF`);
+    await lab.kubectl('-n talk wait --for=condition=Ready pod/a pod/b --timeout=60s');
+    const podAddress = await lab.kubectl("-n talk get pod b -o jsonpath='{.status.podIP}'");
+    const serviceAddress = await lab.kubectl("-n talk get service b -o jsonpath='{.spec.clusterIP}'");
+    for (const target of [`${podAddress}:8080`, `${serviceAddress}:80`, 'b.talk.svc.cluster.local:80', 'b:80']) {
+      await lab.kubectl(`-n talk exec a -- /agnhost connect ${target} --timeout=5s`);
+    }
+    expect(await lab.kubectl('-n talk logs b')).toContain('Started HTTP server on port 8080');
+    const route = await lab.on('w-1', `ip route get ${podAddress}`);
+    expect(route).toContain('flannel.1');
+    await lab.kubectl('delete namespace talk --wait=true');
+  });
+
+  test('forwards a port to a pod from the operator’s machine with the kubeconfig that it prints', async () => {
+    const { stdout } = await lab.ok('kubeconfig');
+    const file = join(lab.directory, 'kubeconfig');
+    await writeFile(file, stdout, { mode: 0o600 });
+    const kubectl = await kubectlOf(lab);
+    const { stdout: who } = await execa(kubectl, ['--kubeconfig', file, 'auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}']);
+    expect(who).toBe('admin');
+    const pod = await lab.kubectl("-n kube-system get pods -l k8s-app=kube-dns -o jsonpath='{.items[0].metadata.name}'");
+    const forward = execa(kubectl, ['--kubeconfig', file, '-n', 'kube-system', 'port-forward', `pod/${pod}`, ':8181'], { reject: false });
+    try {
+      const port = await new Promise<string>((resolve, reject) => {
+        forward.stdout.on('data', (data: Buffer) => {
+          const match = /127\.0\.0\.1:(\d+)/.exec(String(data));
+          if (match) resolve(match[1]!);
+        });
+        forward.then(({ stderr }) => reject(new Error(`port-forward ended: ${stderr}`)), reject);
+      });
+      expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200);
+    } finally {
+      forward.kill();
+    }
+  });
+
+  test('keeps Secrets encrypted in etcd', async () => {
+    await lab.kubectl('create secret generic marker --from-literal=word=open-sesame');
+    const stored = await lab.on(
+      'cp-1',
+      `${etcdctl} get /registry/secrets/default/marker --print-value-only | tr -d '\\0' | head -c 400 | cat -v`,
+    );
+    expect(stored).toMatch(/^k8s:enc:secretbox:v1:key-1:/);
+    expect(stored).not.toContain('open-sesame');
+    await lab.kubectl('delete secret marker');
+  });
+
+  test('satisfies every scored row of the hardening guide on the control plane and on a worker', async () => {
+    expect(await hardeningOfControlPlane((command) => lab.on('cp-1', command))).toEqual([]);
+    expect(await hardeningOfWorker((command) => lab.on('w-1', command))).toEqual([]);
+  });
+
+  test('has no administrator’s credential on a worker, and no CA key but the kubelets’ on a control plane', async () => {
+    expect(await lab.on('w-1', 'ls /etc/kubernetes /etc/kubernetes/pki')).not.toMatch(/admin|controller-manager|scheduler|ca\.key/);
+    expect(await lab.on('cp-1', "find / -xdev -name '*ca*.key' -path '*kube*' 2>/dev/null")).toBe(
+      '/etc/kubernetes/pki/kubelet-client-ca.key',
+    );
+  });
+
+  test('is back by itself after all hosts lost their power at once', async () => {
+    const boots = await lab.everywhere('cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestampMonotonic --value');
+    const hosts = Object.keys(boots).map((host) => ({ name: lab.name, host }));
+    await Promise.all(hosts.map((host) => powerOff(host)));
+    await Promise.all(hosts.map((host) => powerOn(host)));
+    await lab.on('cp-1', 'until systemctl is-active -q kube-apiserver; do sleep 0.2; done');
+    await lab.kubectl('wait --for=condition=Ready nodes --all --timeout=120s');
+    await lab.kubectl('-n kube-system rollout status deployment/coredns --timeout=120s');
+    await lab.ok('verify');
+    const { exitCode, stderr } = await lab.slipway('apply', '--yes');
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain('Nothing to change');
+  });
+});
+
+/** kubectl as it was delivered, on this machine. */
+async function kubectlOf(lab: TestLab): Promise<string> {
+  const { defaultCacheDirectory } = await import('../../src/artifacts/directories.ts');
+  const { createStore } = await import('../../src/artifacts/store.ts');
+  const { goSource } = await import('../../src/artifacts/go/source.ts');
+  const { artefactsFor } = await import('../../src/artifacts/catalogue.ts');
+  const store = createStore({ cacheDirectory: defaultCacheDirectory(), source: goSource(), lockPath: join(lab.directory, 'cluster.lock') });
+  const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
+  const [kubectl] = await store.resolve(artefactsFor({ kubernetesVersion: '1.36.3', arch }).filter(({ name }) => name === 'kubectl'));
+  return store.path(kubectl!, 'kubectl');
+}
