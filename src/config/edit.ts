@@ -19,7 +19,7 @@ export function addHost(text: string, hostInput: HostInput): string {
   const expected = [...hostsOf(value), host];
   const last = list.items.at(-1);
   if (isNode(last) && last.range) {
-    const edited = list.flow === true ? splice(text, last.range[1], last.range[1], `, ${flowText(host)}`) : withEntry(text, last, host);
+    const edited = list.flow === true ? splice(text, [last.range[1], last.range[1]], `, ${flowText(host)}`) : withEntry(text, last, host);
     if (isAsMeant(edited, value, expected)) return edited;
   }
   list.add(document.createNode(host, { flow: true }));
@@ -51,7 +51,7 @@ export function removeHost(text: string, name: string): string {
   const expected = hosts.filter((_, i) => i !== index);
   const [from, to] = list.flow === true ? flowEntry(list, index) : blockEntry(text, list, index);
   if (from < to) {
-    const edited = splice(text, from, to, '');
+    const edited = splice(text, [from, to], '');
     if (isAsMeant(edited, value, expected)) return edited;
   }
   list.delete(index);
@@ -68,7 +68,7 @@ export function setField(text: string, path: readonly string[], field: string | 
   path.slice(0, -1).reduce<Record<string, unknown>>((parent, key) => (parent[key] ??= {}) as Record<string, unknown>, expected)[
     path.at(-1)!
   ] = field;
-  const edited = withField(text, document, path, field);
+  const edited = withField({ text, document }, path, field);
   if (edited !== undefined && isDeepStrictEqual(plain(edited), expected)) return edited;
   document.setIn(path, field);
   const whole = document.toString({ lineWidth: 0 });
@@ -143,7 +143,7 @@ function withEntry(text: string, last: Node, host: HostInput): string {
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const entry = lines.map((line, i) => `${dash}${i === 0 ? '- ' : '  '}${line}${newline}`).join('');
   const end = lineEnd(text, last.range[1]);
-  return splice(text, end, end, `${text.slice(0, end).endsWith('\n') ? '' : newline}${entry}`);
+  return splice(text, [end, end], `${text.slice(0, end).endsWith('\n') ? '' : newline}${entry}`);
 }
 
 /** From where to where an entry of a block list goes, whole lines. */
@@ -164,9 +164,13 @@ function flowEntry(list: YAMLSeq, index: number): [number, number] {
 }
 
 /** Replaces the scalar at the path, or adds what is missing of the path as the first line of the mapping that is there. */
-function withField(text: string, document: Document.Parsed, path: readonly string[], field: string | number | boolean): string | undefined {
+function withField(
+  { text, document }: { text: string; document: Document.Parsed },
+  path: readonly string[],
+  field: string | number | boolean,
+): string | undefined {
   const node: unknown = document.getIn(path, true);
-  if (isNode(node) && node.range) return splice(text, node.range[0], node.range[1], flowText(field));
+  if (isNode(node) && node.range) return splice(text, [node.range[0], node.range[1]], flowText(field));
   const depth = path.findLastIndex((_, i) => isMap(document.getIn(path.slice(0, i), true)));
   const parent: unknown = depth < 0 ? undefined : document.getIn(path.slice(0, depth), true);
   const first = isMap(parent) ? parent.items[0]?.key : undefined;
@@ -174,12 +178,12 @@ function withField(text: string, document: Document.Parsed, path: readonly strin
   const missing = path.slice(depth);
   const entry = `${missing[0]}: ${flowText(missing.slice(1).reduceRight<unknown>((value, key) => ({ [key]: value }), field))}`;
   const start = first.range[0];
-  if (isMap(parent) && parent.flow === true) return splice(text, start, start, `${entry}, `);
+  if (isMap(parent) && parent.flow === true) return splice(text, [start, start], `${entry}, `);
   const indent = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
-  return splice(text, start, start, `${entry}\n${indent}`);
+  return splice(text, [start, start], `${entry}\n${indent}`);
 }
 
-function splice(text: string, from: number, to: number, insert: string): string {
+function splice(text: string, [from, to]: readonly [number, number], insert: string): string {
   return text.slice(0, from) + insert + text.slice(to);
 }
 

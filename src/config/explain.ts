@@ -81,7 +81,7 @@ function fieldsOf(shape: JsonSchema, path: string): FieldHelp[] {
 }
 
 function typeOf(shape: JsonSchema): string {
-  if (shape.const !== undefined) return String(shape.const);
+  if (shape.const !== undefined) return plainText(shape.const);
   if (shape.enum !== undefined) return shape.enum.map(String).join(' | ');
   if (shape.type === 'array')
     return `list of ${shape.items === undefined ? 'anything' : [...new Set(alternatives(shape.items).map(typeOf))].join(' | ')}`;
@@ -100,5 +100,9 @@ function defaultOf(shape: JsonSchema): string | undefined {
   if (isEmptyMapping && shape.properties !== undefined) return undefined;
   if (Array.isArray(shape.default)) return `[${shape.default.map(String).join(', ')}]`;
   if (shape.default === '') return '""';
-  return typeof shape.default === 'object' ? JSON.stringify(shape.default) : String(shape.default);
+  return plainText(shape.default);
+}
+
+function plainText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

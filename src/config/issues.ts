@@ -52,8 +52,8 @@ function explain(issue: Issue, context: Context): Guess[] {
       const branch = chooseBranch(issue.errors, value);
       const hint = `Allowed: ${context.lookup.allowedAt(path).join(', ')}.`;
       if (branch === undefined) return [{ path, message: `${show(value)} is not allowed here`, hint }];
-      if (branch.length === 1 && branch[0]!.code === 'invalid_value' && branch[0]!.path.length === 0) {
-        const guess = explain(branch[0]!, { ...context, above: path });
+      if (branch.length === 1 && branch[0]!.code === 'invalid_value' && branch[0].path.length === 0) {
+        const guess = explain(branch[0], { ...context, above: path });
         return guess[0]?.hint === undefined ? [{ path, message: `${show(value)} is not allowed here`, hint }] : guess;
       }
       return branch.flatMap((inner) => explain(inner, { ...context, above: path }));

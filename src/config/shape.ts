@@ -9,7 +9,7 @@ export interface JsonSchema {
   description?: string;
   default?: unknown;
   enum?: unknown[];
-  const?: unknown;
+  const?: string | number | boolean;
   properties?: Record<string, JsonSchema>;
   required?: string[];
   additionalProperties?: JsonSchema | boolean;

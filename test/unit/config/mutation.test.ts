@@ -48,7 +48,7 @@ const SNIPPETS = [
   '~',
   '@',
 ];
-const VALUES = [
+const VALUES: readonly unknown[] = [
   null,
   true,
   false,

@@ -1,4 +1,5 @@
-import { isSlipwayError, SlipwayErrors } from '../../../src/base/errors.ts';
+import type { SlipwayErrors } from '../../../src/base/errors.ts';
+import { isSlipwayError } from '../../../src/base/errors.ts';
 import { parseCluster } from '../../../src/config/parse.ts';
 
 /** What is wrong with the text, one line each, as `line:column message | hint`. Throws when nothing is. */
