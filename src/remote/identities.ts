@@ -164,7 +164,12 @@ function signWith(key: ParsedKey, data: Buffer, hash: string | undefined): Buffe
   return signature;
 }
 
+/** Keys by the text of their file: deriving a key from a passphrase takes a second of pure computing, and a fleet needs it once. */
+const decrypted = new Map<string, ParsedKey>();
+
 async function decrypt(path: string, text: string, { target, asker }: FileContext): Promise<ParsedKey> {
+  const known = decrypted.get(text);
+  if (known !== undefined) return known;
   const passphrase = await asker.secret({ kind: 'passphrase', subject: path, host: target.name });
   if (passphrase === undefined) {
     throw remoteError(target.name, 'KEY_PASSPHRASE_NEEDED', `${path} is encrypted, and nobody can be asked for its passphrase`, {
@@ -172,8 +177,12 @@ async function decrypt(path: string, text: string, { target, asker }: FileContex
       hint: `Add the key to an agent first: ssh-add ${path}`,
     });
   }
-  const key = parse(text, passphrase);
-  if (!(key instanceof Error)) return key;
+  // Another connection may have done it while the person answered.
+  const key = decrypted.get(text) ?? parse(text, passphrase);
+  if (!(key instanceof Error)) {
+    decrypted.set(text, key);
+    return key;
+  }
   throw remoteError(target.name, 'KEY_PASSPHRASE_WRONG', `the passphrase of ${path} is wrong`, {
     where: { host: target.name, file: path },
     hint: `Try it with: ssh-keygen -y -f ${path}`,

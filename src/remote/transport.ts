@@ -111,8 +111,10 @@ async function dialOnce(target: Target, options: DialOptions): Promise<Link> {
     // node-ssh takes its error listener away once connected; then a reset would end the whole program.
     client.on('error', () => {});
     client.on('change password', () => fail(passwordExpired(target)));
-    connecting.catch((error: unknown) => fail(auth.failure() ?? handshakeError(target, error, auth)));
-    await Promise.race([connecting, failed]);
+    const loggedIn = connecting.catch((error: unknown) => {
+      throw auth.failure() ?? handshakeError(target, error, auth);
+    });
+    await Promise.race([failed, loggedIn]);
     return link(target, ssh, { socket, via: options.via });
   } catch (error) {
     socket?.on('error', () => {});
