@@ -182,8 +182,7 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
       try {
         return await body(...args);
       } catch (error) {
-        if (codeOf(error) === 'ABORT_ERR')
-          throw new SlipwayError('Fetching artefacts was interrupted', { code: 'ABORTED', category: 'aborted' });
+        if (isAbort(error)) throw new SlipwayError('Fetching artefacts was interrupted', { code: 'ABORTED', category: 'aborted' });
         throw cacheError(cacheDirectory, error);
       }
     };

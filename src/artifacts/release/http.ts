@@ -97,13 +97,13 @@ function unreachable(url: URL, why: string, cause?: unknown): SlipwayError {
 
 async function send(url: URL, { headers, signal, environment = process.env, idleMs = 30_000 }: RequestOptions): Promise<Reply> {
   const proxy = proxyFor(url, environment);
+  const tunnelled = proxy && url.protocol === 'https:';
   try {
-    const connection =
-      proxy && url.protocol === 'https:' ? { createConnection: await tunnel(url, proxy, { signal, idleMs }), agent: false as const } : {};
+    const connection = tunnelled ? { createConnection: await tunnel(url, proxy, { signal, idleMs }) } : {};
     return await new Promise<Reply>((resolve, reject) => {
       const common = { headers, ...(signal ? { signal } : {}) };
       const request =
-        proxy && url.protocol === 'http:'
+        proxy && !tunnelled
           ? http.get({ ...address(proxy), path: url.href, ...common, headers: { ...headers, host: url.host, ...authorization(proxy) } })
           : (url.protocol === 'https:' ? https : http).get(url, { ...common, ...connection });
       request.setTimeout(idleMs, () => request.destroy(new Error(`no byte for ${idleMs / 1000} s`)));
@@ -111,7 +111,7 @@ async function send(url: URL, { headers, signal, environment = process.env, idle
       request.on('response', (body) => resolve({ status: body.statusCode ?? 0, headers: body.headers, body }));
     });
   } catch (error) {
-    throw wrap(proxy ?? url, error);
+    throw wrap(proxy && !tunnelled ? proxy : url, error);
   }
 }
 
@@ -122,7 +122,7 @@ async function tunnel(
   { signal, idleMs }: { signal: AbortSignal | undefined; idleMs: number },
 ): Promise<() => Socket> {
   const authority = `${url.hostname}:${url.port || '443'}`;
-  const socket = await new Promise<Socket>((resolve, reject) => {
+  const connected = new Promise<Socket>((resolve, reject) => {
     const request = (proxy.protocol === 'https:' ? https : http).request({
       ...address(proxy),
       method: 'CONNECT',
@@ -130,13 +130,16 @@ async function tunnel(
       headers: { host: authority, ...authorization(proxy) },
       ...(signal ? { signal } : {}),
     });
-    request.on('connect', ({ statusCode }, connected) => {
-      if (statusCode === 200) resolve(connected);
+    request.on('connect', ({ statusCode }, socket) => {
+      if (statusCode === 200) resolve(socket);
       else reject(new Error(`the proxy answered ${statusCode} to CONNECT ${authority}`));
     });
     request.setTimeout(idleMs, () => request.destroy(new Error(`no byte for ${idleMs / 1000} s`)));
     request.on('error', reject);
     request.end();
+  });
+  const socket = await connected.catch((error: unknown) => {
+    throw wrap(proxy, error);
   });
   const { ca } = https.globalAgent.options;
   return () => connectTls({ socket, servername: url.hostname, ALPNProtocols: ['http/1.1'], ...(ca ? { ca } : {}) });

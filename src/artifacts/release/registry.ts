@@ -40,7 +40,7 @@ const MANIFEST = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd
 export async function pull(request: PullRequest): Promise<Bytes> {
   const { host, repository, tag } = parseReference(request.reference);
   const base = `https://${host}/v2/${repository}`;
-  const headers: Record<string, string> = { accept: [...INDEX, ...MANIFEST].join(', ') };
+  const headers: Record<string, string> = { ...request.headers, accept: [...INDEX, ...MANIFEST].join(', ') };
 
   const top = await manifestText(tag);
   const index = indexSchema.safeParse(top.value).data;

@@ -30,10 +30,11 @@ const FORMAT = 'release 1';
 
 /** Upstream's own binaries and images, checked against the checksums and digests that upstream publishes. */
 export function releaseSource({ mirror, environment = process.env, pausesMs }: ReleaseOptions = {}): Source {
-  const locate = (url: string): string => (mirror ? onMirror(url, mirror) : url);
+  const { base, headers } = withoutCredentials(mirror);
+  const locate = (url: string): string => (base ? onMirror(url, base) : url);
   const sourceOf = (artefact: Artefact): string => {
     const place = publishedAt(artefact);
-    return place.kind === 'download' ? locate(place.url) : `${mirror ? `${mirror} ` : ''}${place.reference}`;
+    return place.kind === 'download' ? locate(place.url) : `${base ? `${base} ` : ''}${place.reference}`;
   };
 
   return {
@@ -85,6 +86,7 @@ export function releaseSource({ mirror, environment = process.env, pausesMs }: R
       locate,
       signal,
       environment,
+      headers,
       pausesMs,
       onBytes: task.onBytes,
     });
@@ -100,7 +102,7 @@ export function releaseSource({ mirror, environment = process.env, pausesMs }: R
     const { signal, partial } = task.options;
     const sha256 = await publishedDigest(place, signal);
     const path = join(directory, 'download');
-    await download({ url: locate(place.url), sha256, path, partial, signal, environment, pausesMs, onBytes: task.onBytes });
+    await download({ url: locate(place.url), sha256, path, partial, signal, environment, headers, pausesMs, onBytes: task.onBytes });
     if (!place.members) return { [artefact.files[0]!]: path };
 
     const unpacked = join(directory, 'unpacked');
@@ -116,11 +118,22 @@ export function releaseSource({ mirror, environment = process.env, pausesMs }: R
 
   async function publishedDigest({ url, checksum }: Download, signal: AbortSignal | undefined): Promise<string> {
     const address = locate(checksum.url);
-    const text = await withRetries(() => getText(address, { signal, environment }), { signal, pausesMs });
+    const text = await withRetries(() => getText(address, { signal, environment, headers }), { signal, pausesMs });
     const digest = digestIn(text, checksum.form, basename(url));
     if (digest) return digest;
     throw unusable(address, `no sha256 of ${basename(url)} in:\n${text.slice(0, 500)}`);
   }
+}
+
+/** The user and password of a mirror belong into a header, so that they stand in no lock, log or message. */
+function withoutCredentials(mirror: string | undefined): { base?: string; headers?: Record<string, string> } {
+  if (!mirror) return {};
+  const url = new URL(mirror);
+  const { username, password } = url;
+  if (!username) return { base: mirror };
+  url.username = url.password = '';
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  return { base: url.href, headers: { authorization: `Basic ${credentials}` } };
 }
 
 function unusable(url: string, evidence: string): SlipwayError {
