@@ -20,11 +20,13 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
   const files = keyed(section('files'), ':');
   const os = readOs(section('os'));
   const features = new Set(
-    [...section('modules'), ...section('nft')].filter((line) => line.endsWith(' yes')).map((line) => line.slice(0, -4)),
+    section('features')
+      .filter((line) => line.endsWith(' yes'))
+      .map((line) => line.slice(0, -4)),
   );
   const container = files.get('/run/systemd/container');
   const commands = section('commands');
-  const chains = readChains([...section('nft'), ...section('legacy')]);
+  const chains = readChains(section('chains'));
   const services = readServices(section('services'));
   const present = commands.includes('iptables');
   const memory = keyed(section('memory'), ':');
@@ -73,7 +75,7 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
       ipvs: features.has('ipvs'),
       nftables: features.has('nftables'),
       tun: features.has('tun'),
-      unloaded: section('modules').flatMap((line) => (line.startsWith('unloaded ') ? [line.slice(9)] : [])),
+      unloaded: section('features').flatMap((line) => (line.startsWith('unloaded ') ? [line.slice(9)] : [])),
       conntrackWritable: features.has('conntrack'),
       oomScoreAdjNegative: features.has('oom'),
       inotifyInstances: Number(files.get('/proc/sys/fs/inotify/max_user_instances') ?? 0),

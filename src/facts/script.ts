@@ -148,7 +148,7 @@ f_way() { printf 'to %s ' "$1"; ip route get "$1" || echo; }
 f_section ways
 ${ways.join('\n')}
 
-f_section modules
+f_section features
 f_d=/lib/modules/$f_kernel
 f_now=\$(grep -oE '^(${alternatives}) ' /proc/modules; grep -oE '/(${alternatives})[.]ko' "$f_d/modules.builtin")
 f_later=
@@ -161,20 +161,20 @@ $1 "*|*"/$1.ko"*) return 0 ;; esac
   case $f_later in *"/$1.ko"*) return 1 ;; esac
   return 2
 }
-# What a module would have to be loaded for is not tried but believed.
+# What a module would have to be loaded for is not tried but believed; the rest is tried at once in one network namespace.
 f_believe() { f_module "$1"; [ $? = 1 ]; }
-f_bare() { "$@"; }
-f_net=f_bare
-f_has unshare && unshare -n true && f_net='unshare -n'
-f_link() {
-  if f_believe "$2"; then f_say "$1" yes
-  elif $f_net sh -c "ip link add name sw$$ $3 && ip link del name sw$$"; then f_say "$1" yes
-  elif [ "$f_net" = f_bare ] && f_module "$2"; then f_say "$1" yes
-  fi
-}
+f_try='echo tried;'
+f_link() { if f_believe "$1"; then f_say "$1" yes; else f_try="$f_try ip link add name sw$$ $2 && ip link del name sw$$ && echo $1 yes;"; fi; }
 for f_v in ${modules.join(' ')}; do f_believe "$f_v" && f_say unloaded "$f_v"; done
-f_link vxlan vxlan 'type vxlan id 4093 dstport 0'
-f_link wireguard wireguard 'type wireguard'
+f_link vxlan 'type vxlan id 4093 dstport 0'
+f_link wireguard 'type wireguard'
+if f_believe nf_tables || f_module nf_tables; then f_say nftables yes
+elif f_has nft; then f_try="$f_try nft list tables >/dev/null && echo nftables yes;"
+else case $f_iptables in *nf_tables*) f_try="$f_try iptables -S OUTPUT >/dev/null && echo nftables yes;" ;; esac
+fi
+f_v=$(unshare -n sh -c "$f_try")
+case $f_v in tried*) ;; *) f_v=$(sh -c "$f_try") ;; esac
+printf '%s\\n' "$f_v"
 if f_believe overlay || grep -qw overlay /proc/filesystems; then f_say overlay yes
 elif unshare -m sh -c 'mount -t tmpfs t /mnt && cd /mnt && mkdir l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m'; then f_say overlay yes
 fi
@@ -189,18 +189,12 @@ elif [ ! -e /run/systemd/container ]; then f_say conntrack yes
 fi
 ( echo -999 >/proc/self/oom_score_adj ) && f_say oom yes
 
-f_section nft
-if f_believe nf_tables; then f_say nftables yes
-else
-  if f_has nft && $f_net nft list tables >/dev/null; then f_say nftables yes
-  elif f_module nf_tables; then f_say nftables yes
-  else case $f_iptables in *nf_tables*) $f_net iptables -S OUTPUT >/dev/null && f_say nftables yes ;; esac
-  fi
+f_section chains
+if ! f_believe nf_tables; then
   if f_has nft; then nft list chains | sed -n -e '/^table/p' -e '/chain /h' -e '/type filter hook [if]/{x;p;x;p;}'
   else case $f_iptables in *nf_tables*) { iptables -S FORWARD; iptables -S INPUT; } | grep '^-P' ;; esac
   fi
 fi
-f_section legacy
 if grep -qx filter /proc/net/ip_tables_names; then
   f_l=iptables
   f_has iptables-legacy && f_l=iptables-legacy

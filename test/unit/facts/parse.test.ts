@@ -209,7 +209,7 @@ describe('what other hosts print', () => {
   });
 
   test('modules that exist but are not loaded are named', () => {
-    expect(parse({ modules: 'unloaded vxlan\nunloaded br_netfilter\nvxlan yes\nbridge yes' }).kernelFeatures).toMatchObject({
+    expect(parse({ features: 'unloaded vxlan\nunloaded br_netfilter\nvxlan yes\nbridge yes' }).kernelFeatures).toMatchObject({
       vxlan: true,
       bridgeNetfilter: true,
       unloaded: ['vxlan', 'br_netfilter'],
@@ -298,8 +298,8 @@ describe('what other hosts print', () => {
     const facts = parse({
       values: 'iptables iptables v1.8.7 (legacy)',
       commands: 'iptables\nnft',
-      nft: 'nftables yes\ntable inet filter {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;',
-      legacy: '-P FORWARD DROP\n-P INPUT ACCEPT',
+      chains:
+        'table inet filter {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n-P FORWARD DROP\n-P INPUT ACCEPT',
     });
     expect(facts.iptables).toEqual({ present: true, mode: 'legacy', version: '1.8.7', forwardPolicy: 'DROP' });
     expect(facts.firewall.dropChains).toEqual([
