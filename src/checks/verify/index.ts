@@ -1,0 +1,80 @@
+import { apiServer } from './api-server.ts';
+import { dns } from './dns.ts';
+import { hosts } from './hosts.ts';
+import { nodes } from './nodes.ts';
+import { podNetwork } from './pod-network.ts';
+import { pods } from './pods.ts';
+import { probeHosts, type Seen } from './probe.ts';
+import { tryOut, type Trial } from './trial.ts';
+import { units } from './units.ts';
+import type { CheckResult, VerifyCheck, VerifyContext } from './verify.ts';
+
+/** In the order of the report: what lies below comes first. */
+export const verifyChecks: readonly VerifyCheck[] = [hosts, units, apiServer, nodes, pods, podNetwork, dns];
+
+export interface Answer extends CheckResult {
+  id: string;
+  title: string;
+}
+
+export interface VerifyOptions {
+  /** With the checks that cost seconds. */
+  deep: boolean;
+  /** Makes the names of this verification's objects unique: letters and digits. */
+  suffix: string;
+}
+
+/** Looks at hosts and cluster at the same time, and answers in the order of the checks. Nothing of it stays in the cluster. */
+export async function verify(context: VerifyContext, { deep, suffix }: VerifyOptions, checks = verifyChecks): Promise<Answer[]> {
+  const due = checks.filter((check) => (deep || !check.deep) && (check.applies?.(context) ?? true));
+  for (const { id, title } of due) context.emit({ code: 'check.started', id, title });
+  const looking = probeHosts(context, due);
+  const trying = tryOut(context, { checks: due, suffix });
+  const answers = new Map<string, Answer>();
+  const answerAll = (some: readonly VerifyCheck[], seen: Seen, trial: Trial | undefined): void => {
+    for (const check of some) answers.set(check.id, answer(check, { context, seen, trial }));
+  };
+  const seen = looking.then((all) => {
+    answerAll(
+      due.filter((check) => !check.trial),
+      all,
+      undefined,
+    );
+    return all;
+  });
+  const [all, trial] = await Promise.all([seen, trying]);
+  answerAll(
+    due.filter((check) => check.trial),
+    all,
+    trial,
+  );
+  return due.map(({ id }) => answers.get(id)!);
+}
+
+/** What the last gathering says, without asking anybody. */
+export function quickVerify(context: VerifyContext, checks = verifyChecks): Answer[] {
+  return checks.flatMap((check) => {
+    if (!check.quick) return [];
+    const { id, title } = check;
+    context.emit({ code: 'check.started', id, title });
+    return [say(check, check.quick(context), context)];
+  });
+}
+
+function answer(check: VerifyCheck, { context, seen, trial }: { context: VerifyContext; seen: Seen; trial: Trial | undefined }): Answer {
+  const result = check.run({
+    ...context,
+    seen: (host) => seen.output[host.name]?.[check.id],
+    unreachable: seen.unreachable,
+    get trial() {
+      if (!trial) throw new Error(`${check.id} does not declare that it needs the trial`);
+      return trial;
+    },
+  });
+  return say(check, result, context);
+}
+
+function say({ id, title }: VerifyCheck, result: CheckResult, { emit }: VerifyContext): Answer {
+  emit({ code: 'check.done', id, title, ok: result.ok !== 'fail', message: result.message });
+  return { id, title, ...result };
+}

@@ -1,0 +1,95 @@
+import { controlPlanes, isControlPlane, isNode } from '../../components/topology.ts';
+import { KUBECTL } from './trial-script.ts';
+import {
+  count,
+  failing,
+  notTried,
+  verdict,
+  warning,
+  type CheckResult,
+  type Finding,
+  type VerifyCheck,
+  type VerifyContext,
+} from './verify.ts';
+
+interface Node {
+  name: string;
+  /** Status of the Ready condition: True, False, Unknown. */
+  ready: string;
+  version: string;
+  why: string;
+}
+
+const TEMPLATE =
+  '{{range .items}}{{$n := .metadata.name}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}} {{.message}}{{"\\n"}}{{end}}{{end}}{{end}}';
+
+export const nodes: VerifyCheck = {
+  id: 'nodes',
+  title: 'Every node is registered and Ready, with the right version',
+  probe(host, { cluster, patience }) {
+    if (!isControlPlane(host)) return undefined;
+    const names = cluster.hosts.filter(isNode).map(({ name }) => `node/${name}`);
+    return `${KUBECTL} wait --for=condition=Ready ${names.join(' ')} --timeout=${patience}s >/dev/null 2>&1
+${KUBECTL} get nodes --request-timeout=10s -o go-template='${TEMPLATE}'`;
+  },
+  run(context) {
+    const answer = controlPlanes(context.cluster)
+      .map((host) => context.seen(host) ?? '')
+      .find((text) => text.startsWith('version '));
+    return answer === undefined ? notTried('no API server tells about its nodes') : judge(context, parseNodes(answer));
+  },
+  quick(context) {
+    const answer = controlPlanes(context.cluster)
+      .map(({ name }) => context.states[name]?.probes[context.nodesProbe] ?? '')
+      .find((text) => text !== '');
+    return answer === undefined ? notTried('no API server tells about its nodes') : judge(context, parseNodes(answer));
+  },
+};
+
+/** Lines `version NODE VERSION` and `ready NODE STATUS [WHY]`; others are ignored. */
+export function parseNodes(text: string): Node[] {
+  const found = new Map<string, Node>();
+  for (const line of text.split('\n')) {
+    const [, what, name, value, rest] = /^(version|ready) (\S+) (\S+) ?(.*)$/.exec(line) ?? [];
+    if (name === undefined) continue;
+    const node = found.get(name) ?? { name, ready: 'Unknown', version: '', why: '' };
+    found.set(name, what === 'version' ? { ...node, version: value! } : { ...node, ready: value!, why: rest! });
+  }
+  return [...found.values()];
+}
+
+function judge({ cluster, versions }: VerifyContext, found: readonly Node[]): CheckResult {
+  const expected = cluster.hosts.filter(isNode);
+  const version = `v${versions.kubernetes}`;
+  const findings: Finding[] = expected.flatMap(({ name }) => {
+    const node = found.find((candidate) => candidate.name === name);
+    if (!node)
+      return [
+        failing(name, 'the node is not registered', { hint: 'the kubelet registers its node: look at what the units check says about it' }),
+      ];
+    const ready =
+      node.ready === 'True'
+        ? []
+        : [
+            failing(
+              name,
+              `the node is ${node.ready === 'False' ? 'NotReady' : 'Unknown: its kubelet has stopped reporting'}${node.why && node.ready === 'False' ? ` (${node.why})` : ''}`,
+              {
+                hint: 'the kubelet says why: journalctl -u kubelet on the host',
+              },
+            ),
+          ];
+    return node.version === version
+      ? ready
+      : [...ready, failing(name, `the kubelet is ${node.version}, not ${version}`, { hint: 'slipway apply delivers and restarts it' })];
+  });
+  const strangers = found.filter(({ name }) => !expected.some((host) => host.name === name)).map(({ name }) => name);
+  if (strangers.length > 0)
+    findings.push(
+      warning(strangers, 'a node that is not in the cluster file', { hint: 'add the host to the file, or remove it: slipway remove' }),
+    );
+  return verdict(findings, {
+    message: `${count(expected.length, 'node')} Ready, ${version}`,
+    data: { nodes: found.map(({ name, ready, version: kubelet }) => ({ name, ready: ready === 'True', version: kubelet })) },
+  });
+}

@@ -1,0 +1,36 @@
+import { failing, notTried, verdict, type VerifyCheck } from './verify.ts';
+
+/** What a pod that does not start says, and what it points to. */
+const signs: readonly (readonly [RegExp, string])[] = [
+  [
+    /ErrImageNeverPull/,
+    'the test image is gone from the node (image garbage collection removes what is not used): slipway apply imports it again',
+  ],
+  [
+    /cni|network plugin|failed to set up(?: pod)? network/i,
+    'the pod network cannot be set up: look at flanneld and /etc/cni/net.d on the host',
+  ],
+  [/OutOfpods|Outof/, 'the node is full'],
+  [/does not run/, 'look at what the units check says'],
+];
+
+export const pods: VerifyCheck = {
+  id: 'pods',
+  title: 'A pod starts on every node',
+  trial: true,
+  run({ trial }) {
+    if (trial.problem !== undefined && trial.services === undefined)
+      return { ok: 'fail', message: trial.problem, hint: 'look at what the checks of the API server and etcd say' };
+    if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
+    const findings = Object.entries(trial.pods).flatMap(([node, { problem }]) =>
+      problem === undefined
+        ? []
+        : [
+            failing(node, `no pod starts: ${problem}`, {
+              hint: signs.find(([pattern]) => pattern.test(problem))?.[1] ?? 'the kubelet says why: journalctl -u kubelet on the host',
+            }),
+          ],
+    );
+    return verdict(findings, { message: `on ${Object.keys(trial.pods).length} of ${Object.keys(trial.pods).length} nodes` });
+  },
+};

@@ -1,0 +1,92 @@
+import { messageOf } from '../../base/errors.ts';
+import { quote } from '../../base/quote.ts';
+import type { Host } from '../../config/cluster.ts';
+import { RUN } from '../../engine/state.ts';
+import type { VerifyCheck, VerifyContext } from './verify.ts';
+
+/** What all probes printed: by host, by check. */
+export interface Seen {
+  output: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  unreachable: Readonly<Record<string, string>>;
+}
+
+/**
+ * Shell functions for probes. `s_get HOST PORT PATH [SECONDS]` is an HTTP client: a bare host need not have one. It prints
+ * `HTTP` and the status code, and below the body; or the reason why there was no answer.
+ */
+export const PRELUDE = String.raw`
+s_client='
+printf -v cr "\r"
+exec 3<>"/dev/tcp/$0/$1" || exit 1
+printf "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$2" "$0" >&3
+IFS= read -r -u 3 status || { echo "closed the connection without an answer" >&2; exit 1; }
+while IFS= read -r -u 3 header && [ "\${header%$cr}" ]; do :; done
+IFS= read -r -d "" -u 3 body
+status=\${status#* }
+printf "HTTP %s\n%s\n" "\${status%% *}" "\${body//$cr/}"'
+s_get() {
+  s_said=$(timeout "\${4:-3}" bash -c "$s_client" "$1" "$2" "$3" 2>&1)
+  case $? in
+    0) printf '%s\n' "$s_said" ;;
+    124) echo "no answer within \${4:-3} s"; return 1 ;;
+    *) printf '%s\n' "$s_said" | sed -n '$s/^.*: \([^:]*\)$/\1/; $p'; return 1 ;;
+  esac
+}
+`.replaceAll('\\${', '${');
+
+/** One script for all probes of a host: they run side by side, and each prints a section. */
+export function probeScript(probes: Readonly<Record<string, string>>): string {
+  return [
+    PRELUDE,
+    `mkdir -p -m 0700 ${RUN}`,
+    `s_d=$(mktemp -d ${RUN}/verify.XXXXXX) || exit 1`,
+    `trap 'rm -rf "$s_d"' EXIT`,
+    ...Object.entries(probes).map(([id, text]) => `(\n${text}\n) >"$s_d"/${quote(id)} 2>&1 </dev/null &`),
+    'wait',
+    ...Object.keys(probes).map((id) => `printf '\\n@probe %s\\n' ${quote(id)}; cat "$s_d"/${quote(id)}`),
+  ].join('\n');
+}
+
+/** The inverse of probeScript. */
+export function parseProbes(output: string): Record<string, string> {
+  return Object.fromEntries(
+    output
+      .split(/(?:^|\n)@probe /)
+      .slice(1)
+      .map((section) => {
+        const end = section.indexOf('\n');
+        return end === -1 ? [section, ''] : [section.slice(0, end), section.slice(end + 1).trimEnd()];
+      }),
+  );
+}
+
+/** Looks at all hosts at once, each in one round trip. A host that does not answer is a finding, not the end. */
+export async function probeHosts(context: VerifyContext, checks: readonly VerifyCheck[]): Promise<Seen> {
+  const output: Record<string, Record<string, string>> = {};
+  const unreachable: Record<string, string> = {};
+  await Promise.all(
+    context.cluster.hosts.map(async (host) => {
+      try {
+        output[host.name] = await probeHost(context, { checks, host });
+      } catch (error) {
+        unreachable[host.name] = messageOf(error);
+      }
+    }),
+  );
+  return { output, unreachable };
+}
+
+async function probeHost(
+  context: VerifyContext,
+  { checks, host }: { checks: readonly VerifyCheck[]; host: Host },
+): Promise<Record<string, string>> {
+  const probes = Object.fromEntries(
+    checks.flatMap((check) => {
+      const text = check.probe?.(host, context);
+      return text === undefined ? [] : [[check.id, text]];
+    }),
+  );
+  const runner = await context.runner(host.name);
+  const result = await runner.run(probeScript(probes), { timeoutMs: (context.patience + 60) * 1000, signal: context.stop });
+  return parseProbes(result.stdout);
+}

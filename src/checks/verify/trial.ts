@@ -1,0 +1,232 @@
+import { imageReference } from '../../artifacts/catalogue.ts';
+import { messageOf } from '../../base/errors.ts';
+import { controlPlanes, isNode } from '../../components/topology.ts';
+import type { Host } from '../../config/cluster.ts';
+import type { Session } from '../../remote/runner.ts';
+import { callerScript, NAMESPACE_PREFIX, speakerScript } from './trial-script.ts';
+import type { VerifyCheck, VerifyContext } from './verify.ts';
+
+/** What pods of our own, one on every node, found out about the cluster. */
+export interface Trial {
+  namespace: string;
+  /** The control plane whose API server was used. */
+  speaker: string | undefined;
+  /** Why nothing could be tried. */
+  problem: string | undefined;
+  /** By node. */
+  pods: Readonly<Record<string, TrialPod>>;
+  services: { echo: string; self: string } | undefined;
+  /** What each node's pod and the node itself found when they called, by node. */
+  calls: Readonly<Record<string, readonly Call[]>>;
+  /** What was done on the speaker for each check, by its id. */
+  work: Readonly<Record<string, string>>;
+}
+
+export interface TrialPod {
+  name: string;
+  /** Missing: it does not run, and `problem` says why. */
+  address?: string | undefined;
+  problem?: string | undefined;
+}
+
+export interface Call {
+  /**
+   * pod: from the node's pod to another (or itself); dns, service, self: from the pod to a Service by name, by address, and to itself
+   * through a Service; host: from the node to its pod; host-service: from the node to a Service.
+   */
+  kind: 'pod' | 'dns' | 'service' | 'self' | 'host' | 'host-service';
+  /** Of kind `pod`: the pod that was called. */
+  to: string;
+  ok: boolean;
+  /** The name of the pod that answered, or the reason why none did. */
+  answer: string;
+}
+
+export const PORT = 8080;
+/** Seconds that a pod may need to start when everything works. */
+const POD_START = 20;
+
+/** No image is pulled: every node keeps agnhost. `suffix` makes the namespace's name unique. */
+export async function tryOut(
+  context: VerifyContext,
+  { checks, suffix }: { checks: readonly VerifyCheck[]; suffix: string },
+): Promise<Trial> {
+  const namespace = `${NAMESPACE_PREFIX}${suffix}`;
+  let last: Trial = {
+    namespace,
+    speaker: undefined,
+    problem: 'there is no control plane',
+    pods: {},
+    services: undefined,
+    calls: {},
+    work: {},
+  };
+  for (const speaker of controlPlanes(context.cluster)) {
+    last = await tryFrom(context, { checks, namespace, speaker });
+    if (last.speaker !== undefined || context.stop.aborted) return last;
+  }
+  return last;
+}
+
+interface From {
+  checks: readonly VerifyCheck[];
+  namespace: string;
+  speaker: Host;
+}
+
+async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: From): Promise<Trial> {
+  const nodes = context.cluster.hosts.filter(isNode);
+  const pods: Record<string, TrialPod> = Object.fromEntries(nodes.map((host, i) => [host.name, { name: `echo-${i}` }]));
+  const idle = nodes.filter((host) => !canRunPods(context, host));
+  for (const host of idle) pods[host.name] = { name: pods[host.name]!.name, problem: 'its kubelet or container runtime does not run' };
+  const waitFor = nodes.filter((host) => !idle.includes(host)).map((host) => pods[host.name]!.name);
+  const script = speakerScript({
+    namespace,
+    speaker: speaker.name,
+    manifest: context.render('verify/trial.yaml.hbs', {
+      namespace,
+      speaker: labelValue(speaker.name),
+      port: PORT,
+      image: imageReference('image-agnhost', context.versions.kubernetes),
+      nodes: nodes.map(({ name }) => ({ name, pod: pods[name]!.name })),
+    }),
+    pods: waitFor,
+    work: Object.fromEntries(
+      checks.flatMap((check) => (check.work ? [[check.id, check.work({ namespace, speaker, pods: waitFor }, context)]] : [])),
+    ),
+    patience: Math.max(context.patience, POD_START),
+  });
+
+  const sections = new Map<string, string[]>();
+  let lines: string[] = [];
+  let problem: string | undefined;
+  const [go, finished] = [gate(), gate()];
+  let session: Session | undefined;
+  const stop = (): void => session?.end();
+  try {
+    const runner = await context.runner(speaker.name);
+    session = runner.open(script, {
+      onLine: (line) => {
+        if (line.startsWith('@problem ')) problem = line.slice(9);
+        else if (line === '@go') go.open();
+        else if (line === '@finished') finished.open();
+        else if (line.startsWith('@')) sections.set(line.slice(1), (lines = []));
+        else lines.push(line);
+      },
+    });
+    const ended = session.done.then(
+      () => undefined,
+      (error: unknown) => void (problem ??= messageOf(error)),
+    );
+    context.stop.addEventListener('abort', stop, { once: true });
+    if (context.stop.aborted) stop();
+    await Promise.race([go.passed, ended]);
+    const section = (name: string): string[] => sections.get(name) ?? [];
+    const services = readServices(section('created'));
+    const trial = { namespace, speaker: speaker.name, services };
+    if (problem !== undefined || !services) {
+      const said = section('created')
+        .filter((line) => /error|forbidden|refused|unable/i.test(line))
+        .slice(0, 3);
+      return { ...trial, speaker: undefined, problem: [problem ?? 'the trial ended early', ...said].join(': '), pods, calls: {}, work: {} };
+    }
+    readPods(section('ready'), pods);
+    const [calls] = await Promise.all([callAll(context, { pods, services }), Promise.race([finished.passed, ended])]);
+    const work = Object.fromEntries(
+      [...sections].filter(([name]) => name.startsWith('work ')).map(([name, text]) => [name.slice(5), text.join('\n')]),
+    );
+    return { ...trial, problem, pods, calls, work };
+  } catch (error) {
+    return { namespace, speaker: undefined, problem: messageOf(error), pods, services: undefined, calls: {}, work: {} };
+  } finally {
+    context.stop.removeEventListener('abort', stop);
+    session?.end();
+    // The objects are being deleted when the script has ended.
+    await session?.done.catch(() => undefined);
+  }
+}
+
+/** Every node's pod calls all others, each in one round trip. */
+async function callAll(
+  context: VerifyContext,
+  { pods, services }: { pods: Readonly<Record<string, TrialPod>>; services: { echo: string; self: string } },
+): Promise<Record<string, Call[]>> {
+  const addresses = Object.fromEntries(
+    Object.values(pods).flatMap(({ name, address }) => (address === undefined ? [] : [[name, address]])),
+  );
+  const calls = await Promise.all(
+    Object.entries(pods).map(async ([node, { address: own }]): Promise<[string, Call[]]> => {
+      if (own === undefined) return [node, []];
+      const name = context.cluster.addons.coredns ? 'echo' : undefined;
+      const script = callerScript({ own, port: PORT, pods: addresses, services: { ...services, name }, patience: context.patience });
+      try {
+        const result = await (await context.runner(node)).run(script, { timeoutMs: (context.patience + 60) * 1000, signal: context.stop });
+        return [node, result.stdout.split('\n').flatMap(parseCall)];
+      } catch (error) {
+        return [node, [{ kind: 'host', to: '-', ok: false, answer: messageOf(error) }]];
+      }
+    }),
+  );
+  return Object.fromEntries(calls);
+}
+
+/** A line of callerScript. */
+export function parseCall(line: string): Call[] {
+  const [, kind, to, answer] = /^(pod|dns|service|self|host|host-service|nothing) (\S+) (.*)$/.exec(line.trimEnd()) ?? [];
+  if (kind === undefined) return [];
+  if (kind === 'nothing') return [{ kind: 'host', to: '-', ok: false, answer: answer! }];
+  const body = /^HTTP (\d+) (.*)$/.exec(answer!);
+  const base = { kind: kind as Call['kind'], to: to! };
+  if (!body) return [{ ...base, ok: false, answer: answer! }];
+  if (kind === 'host' || kind === 'host-service') return [{ ...base, ok: body[1] === '200', answer: body[2]! }];
+  try {
+    const said = JSON.parse(body[2]!) as { responses?: string[]; errors?: string[] };
+    const response = said.responses?.[0];
+    return [
+      response === undefined ? { ...base, ok: false, answer: said.errors?.[0] ?? 'no answer' } : { ...base, ok: true, answer: response },
+    ];
+  } catch {
+    return [{ ...base, ok: false, answer: answer! }];
+  }
+}
+
+/** What the last gathering says; when it is too old to tell, every node can. */
+function canRunPods(context: VerifyContext, host: Host): boolean {
+  if (!context.statesAreCurrent) return true;
+  const units = context.states[host.name]?.units ?? {};
+  return ['kubelet.service', 'containerd.service'].every((unit) => units[unit]?.active === 'active');
+}
+
+function readServices(lines: readonly string[]): { echo: string; self: string } | undefined {
+  const address = (name: string): string | undefined =>
+    lines.map((line) => line.split(' ')).find(([kind, found]) => kind === 'Service' && found === name)?.[2];
+  const [echo, self] = [address('echo'), address('self')];
+  return echo === undefined || self === undefined ? undefined : { echo, self };
+}
+
+/** `NAME ADDRESS` for pods that are ready; `NAME ADDRESS PHASE[ Ready]: WHY` when some are not. */
+function readPods(lines: readonly string[], pods: Record<string, TrialPod>): void {
+  for (const line of lines) {
+    const [, name, address, phase, ready, why] = /^(echo-\d+) (\S+)(?: (\w*)( Ready)?:(.*))?$/.exec(line) ?? [];
+    const node = Object.keys(pods).find((key) => pods[key]!.name === name);
+    if (node === undefined || pods[node]!.problem !== undefined) continue;
+    pods[node] =
+      phase === undefined || ready !== undefined
+        ? { name: name!, address }
+        : { name: name!, problem: `${phase}${why!.trim() === '' ? '' : `: ${why!.trim()}`}` };
+  }
+  for (const [node, { name, address, problem }] of Object.entries(pods)) {
+    if (address === undefined && problem === undefined) pods[node] = { name, problem: 'it was not made' };
+  }
+}
+
+/** At most 63 characters, with a letter or digit at the end (Kubernetes' rule for label values). */
+function labelValue(name: string): string {
+  return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, '');
+}
+
+function gate(): { passed: Promise<void>; open(): void } {
+  let open!: () => void;
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  return { passed, open: () => open() };
+}
