@@ -83,10 +83,9 @@ export function draftCluster(draft: Draft, file: string): LoadedCluster {
 
 /** A cluster that is only good for connecting: hosts carry their keys as names, and nothing is checked between them. */
 export function connectable(draft: Draft, file: string): LoadedCluster['cluster'] {
-  const cluster = draftCluster(
-    { ...draft, hosts: draft.hosts.slice(0, 1), roles: new Map([[keyOf(draft.hosts[0]!), ['control-plane', 'worker']]]) },
-    file,
-  ).cluster;
+  // Any address will do: the real ones are put in below, where a loopback address is fine.
+  const stand = { address: '192.0.2.1' };
+  const { cluster } = draftCluster({ ...draft, hosts: [stand], roles: new Map([[keyOf(stand), ['control-plane', 'worker']]]) }, file);
   const [first] = cluster.hosts;
   return {
     ...cluster,
@@ -96,7 +95,7 @@ export function connectable(draft: Draft, file: string): LoadedCluster['cluster'
       named: false,
       address: host.address,
       privateAddress: undefined,
-      ssh: { ...cluster.hosts[0]!.ssh, user: host.user ?? draft.ssh.user, port: host.port ?? draft.ssh.port },
+      ssh: { ...first!.ssh, user: host.user ?? draft.ssh.user, port: host.port ?? draft.ssh.port },
     })),
   };
 }

@@ -51,7 +51,7 @@ function words(text: string): string[] {
 }
 
 function readWord(word: string): HostEntry[] | string {
-  const [, name, user, place, portText] = /^(?:([^=@]+)=)?(?:([^@]+)@)?(.+?)(?::(\d+))?$/.exec(word) ?? [];
+  const [, name, user, place, portText] = /^(?:([^=@]+)=)?(?:([^@]+)@)?(.*:.*:.*|.+?)(?::(\d+))?$/.exec(word) ?? [];
   if (place === undefined) return `${word} is not a host`;
   const port = portText === undefined ? undefined : Number(portText);
   if (port !== undefined && (port < 1 || port > 65_535)) return `${word} has a port that does not exist`;

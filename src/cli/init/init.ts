@@ -10,7 +10,7 @@ import { connectable, type Draft, draftCluster, draftText, keyOf } from './draft
 import { findingsText } from './found.ts';
 import { type Judge, judgeByPreflight } from './judge.ts';
 import { lookAtHosts } from './look.ts';
-import { type InitOptions, unanswerable } from './options.ts';
+import { checkFlags, type InitOptions, unanswerable } from './options.ts';
 import { type Probe, type ProbeResult, sshProbe } from './probe.ts';
 import { aborted, type Questions, terminalQuestions } from './questions.ts';
 import { startSurvey, type Survey } from './survey.ts';
@@ -34,6 +34,7 @@ export interface InitParts {
  * hosts failed with when nobody can decide about them.
  */
 export async function runInit(options: InitOptions, io: Io, parts: InitParts = {}): Promise<number> {
+  checkFlags(options);
   const asks = io.interactive && options.input && !options.yes;
   const wizard: Wizard = {
     options,

@@ -51,8 +51,9 @@ export function hasAddress(facts: Facts, address: string): boolean {
   return !isIPv4(address) || facts.interfaces.some(({ addresses }) => addresses.some((one) => one.address === address));
 }
 
+/** Whether packets to the address may cross the internet. */
 export function isPublic(address: string): boolean {
-  return isIPv4(address) && rangeOf(address) === 'unicast';
+  return isIPv4(address) && !['private', 'carrierGradeNat', 'loopback', 'linkLocal'].includes(rangeOf(address));
 }
 
 const POD_NETWORKS = ['10.244.0.0/16', '10.42.0.0/16', '172.24.0.0/16', '192.168.128.0/17'];

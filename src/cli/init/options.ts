@@ -1,4 +1,6 @@
+import type { z } from 'zod';
 import { SlipwayError } from '../../base/errors.ts';
+import * as fields from '../../config/fields.ts';
 import { parseHostList, type HostEntry } from './hosts-input.ts';
 
 /** The flags of `slipway init [FILE]`; each answers a question. */
@@ -28,6 +30,27 @@ export interface InitOptions {
   privateNetwork?: string | undefined;
   flannel?: 'vxlan' | 'host-gw' | 'wireguard' | 'udp' | undefined;
   metricsServer?: boolean | undefined;
+}
+
+/** Throws FLAG_INVALID (usage) for a flag whose value no cluster file could hold. */
+export function checkFlags({ name, user, port, jump = [], kubernetesVersion }: InitOptions): void {
+  const checks: [string, unknown, z.ZodType][] = [
+    ['--name', name, fields.clusterName],
+    ['--user', user, fields.userName],
+    ['--port', port, fields.port],
+    ['--kubernetes-version', kubernetesVersion, fields.version],
+    ...jump.map((one): [string, unknown, z.ZodType] => ['--jump', one, fields.jump]),
+  ];
+  for (const [flag, value, field] of checks) {
+    const issue = value === undefined ? undefined : field.safeParse(value).error?.issues[0];
+    if (issue === undefined) continue;
+    const suggestion: unknown = issue.code === 'custom' ? issue.params?.['suggestion'] : undefined;
+    throw new SlipwayError(`${flag}: ${JSON.stringify(value)} ${issue.code === 'custom' ? issue.message : 'is out of range'}`, {
+      code: 'FLAG_INVALID',
+      category: 'usage',
+      hint: typeof suggestion === 'string' ? `For instance ${flag} ${suggestion.replace(/^.*such as /, '')}.` : undefined,
+    });
+  }
 }
 
 /** The hosts that were given as flags; undefined when there were none. Throws HOSTS_INVALID (usage). */

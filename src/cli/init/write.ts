@@ -34,7 +34,7 @@ export async function writeClusterFile({ options, io, file }: Wizard, text: stri
     await writeFile(temporary, text, { flag: 'wx' });
     await rename(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw new SlipwayError(`Cannot write ${options.file}: ${messageOf(error)}`, {
       code: 'CLUSTER_FILE_UNWRITABLE',
       category: 'usage',
