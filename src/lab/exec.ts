@@ -24,16 +24,12 @@ export async function labExec(options: LabExecOptions): Promise<LabExecResult> {
   const hosts = await Promise.all(
     lab.hosts.map(async (host) => {
       const prefix = `${host.name.padEnd(width)} | `;
-      const result = await onHost(
-        lab,
-        host,
-        command,
-        onLine === undefined
-          ? undefined
-          : (line) => {
-              onLine(prefix + line);
-            },
-      );
+      const prefixed =
+        onLine &&
+        ((line: string) => {
+          onLine(prefix + line);
+        });
+      const result = await onHost(lab, host, { command, onLine: prefixed });
       return { name: host.name, ...result };
     }),
   );

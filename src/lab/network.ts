@@ -62,6 +62,8 @@ export async function networkUp(lab: LabRecord): Promise<void> {
   await run('ip', ['link', 'set', lab.bridge, 'up']);
   // A host that was asked for too early is asked for again after this time, not after a second.
   await writeFile(`/proc/sys/net/ipv4/neigh/${lab.bridge}/retrans_time_ms`, '50');
+  // Also for a lab that leads nowhere: a packet that is refused is better than one that is lost.
+  await writeFile(`/proc/sys/net/ipv4/conf/${lab.bridge}/forwarding`, '1');
   for (const [table = '', chain = '', ...rule] of rules(lab)) {
     if ((await attempt('iptables', ['-w', '-t', table, '-C', chain, ...rule])).exitCode !== 0)
       await run('iptables', ['-w', '-t', table, '-I', chain, ...rule]);

@@ -6,6 +6,11 @@ import type { CommandResult } from './command.ts';
 import { labRoot } from './paths.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
 
+export interface RemoteOptions {
+  command: string;
+  onLine?: ((line: string) => void) | undefined;
+}
+
 /** The words before a remote command: the lab's own key and host keys, nothing of the user's configuration. */
 export function sshArguments(lab: LabRecord, host: LabHostRecord, user: string): string[] {
   const directory = join(labRoot(lab.name), 'ssh');
@@ -22,13 +27,8 @@ export function sshArguments(lab: LabRecord, host: LabHostRecord, user: string):
 }
 
 /** Runs a shell command on a host as root. */
-export async function onHost(
-  lab: LabRecord,
-  host: LabHostRecord,
-  command: string,
-  onLine?: (line: string) => void,
-): Promise<CommandResult> {
-  return attempt('ssh', ['-o', 'BatchMode=yes', ...sshArguments(lab, host, 'root'), command], { onLine });
+export async function onHost(lab: LabRecord, host: LabHostRecord, options: RemoteOptions): Promise<CommandResult> {
+  return attempt('ssh', ['-o', 'BatchMode=yes', ...sshArguments(lab, host, 'root'), options.command], { onLine: options.onLine });
 }
 
 /** Logs in as the lab's user and out again: undefined, or why it failed. Looks for sshd's greeting first, which costs nothing while the host starts. */

@@ -76,7 +76,7 @@ async function make(name: string, options: LabUpOptions): Promise<LabRecord> {
   await refuseForeignFiles(directory);
   const images = new Map<string, string>();
   for (const release of new Set(hostsOf(options).map((host) => host.release))) images.set(release, await image(release, onProgress));
-  const record = await announce(name, directory, images, options);
+  const record = await announce({ ...options, name, directory }, images);
   const ssh = join(labRoot(name), 'ssh');
   await mkdir(ssh, { recursive: true, mode: 0o700 });
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', `slipway-lab-${name}`, '-f', join(ssh, 'id_ed25519')], { bound: true });
@@ -98,8 +98,11 @@ async function make(name: string, options: LabUpOptions): Promise<LabRecord> {
 }
 
 /** Takes a number and a network, and writes down what will be made before any of it is. */
-async function announce(name: string, directory: string, images: ReadonlyMap<string, string>, options: LabUpOptions): Promise<LabRecord> {
-  const { offline = false, user = 'root' } = options;
+async function announce(
+  options: LabUpOptions & { name: string; directory: string },
+  images: ReadonlyMap<string, string>,
+): Promise<LabRecord> {
+  const { name, directory, offline = false, user = 'root' } = options;
   return withLock(allLabsLock(), { wait: true, what: 'all labs' }, async () => {
     const { number, prefix } = freeNetwork(
       await routesOfMachine(),
