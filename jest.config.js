@@ -14,7 +14,7 @@ const common = {
 export default {
   // Milliseconds; a test that takes longer hangs, even on a machine with much else to do. Jest reads it here only, not in a project.
   testTimeout: 60_000,
-  projects: ['unit', 'integration', 'lab'].map((level) => ({
+  projects: ['unit', 'integration', 'lab', 'soak'].map((level) => ({
     ...common,
     displayName: level,
     rootDir: import.meta.dirname,

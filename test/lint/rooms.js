@@ -1,0 +1,60 @@
+/** Who may import whom, and what is pure: DESIGN.md's rooms as data. `types` are rooms from which only `import type` is allowed. */
+export const rooms = {
+  base: { values: [] },
+  config: { values: ['base'] },
+  remote: { values: ['base'] },
+  engine: { values: ['base', 'remote'] },
+  facts: { values: ['base', 'remote'] },
+  pki: { values: ['base', 'config', 'engine'] },
+  artifacts: { values: ['base', 'config', 'engine'] },
+  components: { values: ['base', 'config'], types: ['facts', 'pki', 'artifacts'] },
+  phases: { values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components'] },
+  checks: { values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components'] },
+  playbooks: { values: ['phases', 'checks', 'engine'] },
+  lab: { values: ['base', 'config'] },
+  cli: {
+    values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components', 'phases', 'checks', 'playbooks', 'lab'],
+  },
+};
+
+/** Packages that belong to one room: the rest of the program goes through it. */
+export const packageRooms = {
+  'node-ssh': 'remote',
+  ssh2: 'remote',
+  '@peculiar/x509': 'pki',
+  'reflect-metadata': 'pki',
+  commander: 'cli',
+  inquirer: 'cli',
+  listr2: 'cli',
+  zx: undefined,
+};
+
+/** What computes and does nothing else: the same inputs give the same plan. */
+const pure = [
+  /^playbooks\//,
+  /^src\/base\/(errors|quote|redact)\.ts$/,
+  /^src\/config\//,
+  /^src\/components\//,
+  /^src\/phases\//,
+  /^src\/checks\/check\.ts$/,
+  /^src\/checks\/preflight\//,
+  /^src\/engine\/(step|phase|plan|state)\.ts$/,
+  /^src\/engine\/actions\//,
+  /^src\/facts\/os\//,
+  /^src\/pki\/(types|status|groups)\.ts$/,
+  /^src\/artifacts\/(types|catalogue|digest)\.ts$/,
+];
+
+/** The parts of pure rooms that read files or hosts: what is read there is passed in elsewhere. */
+const impure = [/^src\/config\/(load|paths|parse)\.ts$/, /^src\/phases\/gather\.ts$/];
+
+export function isPure(file) {
+  return pure.some((pattern) => pattern.test(file)) && !impure.some((pattern) => pattern.test(file));
+}
+
+/** `src/pki/state.ts` lies in pki; `test/run.mjs` in no room. */
+export function roomOf(file) {
+  if (file.startsWith('playbooks/')) return 'playbooks';
+  const [, room] = /^src\/([^/]+)\//.exec(file) ?? [];
+  return room;
+}
