@@ -86,7 +86,7 @@ async function makeUser(lab: LabRecord, host: LabHostRecord, options: DiskOption
     fi`;
   const { sudoPassword } = options;
   const args = [hostRoot(lab.name, host.name), host.image, lab.user, sudoPassword === undefined ? 'none' : 'password'];
-  await run('unshare', ['--mount', '--propagation', 'private', 'sh', '-euc', script, 'user', ...args], {
+  await run('unshare', ['--mount', '--propagation', 'slave', 'sh', '-euc', script, 'user', ...args], {
     input: sudoPassword === undefined ? undefined : `${lab.user}:${sudoPassword}\n`,
     bound: true,
   });

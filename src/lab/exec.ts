@@ -1,3 +1,4 @@
+import { requireRoot } from './prerequisites.ts';
 import { requireHost, requireRecord } from './record.ts';
 import { onHost, session } from './ssh.ts';
 
@@ -19,6 +20,7 @@ export interface LabExecResult {
 /** Runs a command on every host of a lab. Errors: LAB_UNKNOWN. A command that fails is a result. */
 export async function labExec(options: LabExecOptions): Promise<LabExecResult> {
   const { name = 'lab', command, onLine } = options;
+  requireRoot();
   const lab = await requireRecord(name);
   const width = Math.max(...lab.hosts.map((host) => host.name.length));
   const hosts = await Promise.all(
@@ -46,6 +48,7 @@ export interface LabSshOptions {
 
 /** A session on this terminal as the lab's user; returns its exit code. Errors: LAB_UNKNOWN, LAB_HOST_UNKNOWN. */
 export async function labSsh(options: LabSshOptions = {}): Promise<number> {
+  requireRoot();
   const lab = await requireRecord(options.name ?? 'lab');
   const host = requireHost(lab, options.host ?? lab.hosts[0]!.name);
   return session(lab, host, options.command);

@@ -11,7 +11,8 @@ import type { LabHostRecord, LabRecord } from './record.ts';
 import { login } from './ssh.ts';
 import { supervisorScript } from './supervisor.ts';
 
-const startLimitMs = 60_000;
+/** Long, for a machine that is busy: a host that ends while it starts is noticed at once. */
+const startLimitMs = 180_000;
 /** systemd's signal for "reboot", SIGRTMIN+5. */
 const rebootSignal = 39;
 
@@ -72,7 +73,7 @@ async function startUnit(unit: string, script: string, log: string): Promise<voi
 async function startDetached(script: string, log: string): Promise<void> {
   const output = await open(log, 'w');
   try {
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', script], {
+    const child = spawn('unshare', ['--mount', '--propagation', 'slave', 'sh', script], {
       cwd: '/',
       detached: true,
       stdio: ['ignore', output.fd, output.fd],
@@ -126,7 +127,7 @@ export async function restart(lab: LabRecord, host: LabHostRecord): Promise<void
   const before = await initOf(lab, host);
   if (before === undefined) throw hostOff(host);
   process.kill(before, rebootSignal);
-  const deadline = Date.now() + startLimitMs * 2;
+  const deadline = Date.now() + startLimitMs;
   for (;;) {
     const now = await initOf(lab, host);
     if (now !== undefined && now !== before) return;
@@ -135,7 +136,7 @@ export async function restart(lab: LabRecord, host: LabHostRecord): Promise<void
   }
 }
 
-/** Returns when the lab's user can log in with the lab's key and the recorded host key; LAB_HOST_SILENT after a minute, or at once when the host's processes have ended. */
+/** Returns when the lab's user can log in with the lab's key and the recorded host key; LAB_HOST_SILENT after three minutes, or at once when the host's processes have ended. */
 export async function waitForLogin(lab: LabRecord, host: LabHostRecord): Promise<void> {
   const deadline = Date.now() + startLimitMs;
   let seen = false;

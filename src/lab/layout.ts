@@ -18,7 +18,7 @@ export function hostLink(machine: string): string {
   return `vb-${machine}`;
 }
 
-/** Names, addresses and roles of a lab's hosts: cp-1 is .11, w-1 is .21. LAB_SIZE for numbers that make no lab. */
+/** Names, addresses and roles of a lab's hosts: cp-1 is .11, w-1 is .21. LAB_SIZE for numbers that make no lab, LAB_RELEASE for what cannot be a release. */
 export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
   const { hosts, controlPlanes, releases, number, prefix } = options;
   const workers = hosts - controlPlanes;
@@ -34,6 +34,14 @@ export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
       code: 'LAB_SIZE',
       category: 'usage',
       hint: `At least one host, at most ${String(limits.controlPlanes)} control planes and ${String(limits.workers)} workers.`,
+    });
+  }
+  const strange = releases.find((release) => !/^[a-z]+$/.test(release));
+  if (strange !== undefined) {
+    throw new SlipwayError(`"${strange}" is no name of a Debian release`, {
+      code: 'LAB_RELEASE',
+      category: 'usage',
+      hint: 'For instance bookworm or trixie.',
     });
   }
   return Array.from({ length: hosts }, (_, i) => {

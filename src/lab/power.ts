@@ -1,6 +1,7 @@
 import { cgroups, freeze, groupOf } from './cgroups.ts';
 import { hostOff, isOn, restart, switchOff, switchOn, waitForLogin } from './host.ts';
 import { setLink } from './network.ts';
+import { requireRoot } from './prerequisites.ts';
 import { requireHost, requireRecord } from './record.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
 
@@ -64,6 +65,7 @@ async function running(ref: HostRef): Promise<{ lab: LabRecord; host: LabHostRec
 }
 
 async function resolve({ name = 'lab', host }: HostRef): Promise<{ lab: LabRecord; host: LabHostRecord }> {
+  requireRoot();
   const lab = await requireRecord(name);
   return { lab, host: requireHost(lab, host) };
 }

@@ -44,7 +44,8 @@ export async function requireMachine(): Promise<void> {
   });
 }
 
-function requireRoot(): void {
+/** LAB_NOT_LINUX or LAB_NOT_ROOT: all that touches a lab needs both. */
+export function requireRoot(): void {
   if (process.platform !== 'linux') {
     throw new SlipwayError('the lab makes its hosts with systemd-nspawn, which is only on Linux', {
       code: 'LAB_NOT_LINUX',

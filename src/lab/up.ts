@@ -51,7 +51,7 @@ export interface Lab {
 /**
  * Makes a lab, or switches on what is off of one that exists. Returns when the user can log in to every host.
  * What a killed `up` left of this lab is removed first. Errors: LAB_EXISTS when it exists with other hosts, LAB_FILE_EXISTS rather than
- * overwrite a file that is not the lab's, LAB_BUSY, LAB_NAME, LAB_SIZE, LAB_NOT_ROOT, LAB_NOT_LINUX, LAB_PREREQUISITES, LAB_NO_MIRROR,
+ * overwrite a file that is not the lab's, LAB_BUSY, LAB_NAME, LAB_SIZE, LAB_RELEASE, LAB_USER, LAB_NOT_ROOT, LAB_NOT_LINUX, LAB_PREREQUISITES, LAB_NO_MIRROR,
  * LAB_NO_NETWORK, LAB_IMAGE_FAILED, LAB_HOST_SILENT, LAB_COMMAND_FAILED.
  */
 export async function labUp(options: LabUpOptions = {}): Promise<Lab> {

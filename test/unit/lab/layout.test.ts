@@ -40,6 +40,12 @@ describe('the hosts of a lab', () => {
   });
 });
 
+test.each(['../etc', 'Bookworm', '12', ''])('"%s" is no release', (release) => {
+  expect(() => layout({ hosts: 1, controlPlanes: 1, releases: [release], ...network })).toThrow(
+    expect.objectContaining({ code: 'LAB_RELEASE' }),
+  );
+});
+
 test('the cluster file is one that the program reads', () => {
   const text = clusterFile({
     name: 'demo',
