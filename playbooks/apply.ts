@@ -11,6 +11,7 @@ import { issueCertificates } from '../src/phases/issue-certificates.ts';
 import { kubelet } from '../src/phases/kubelet.ts';
 import { network } from '../src/phases/network.ts';
 import { prepareHost } from '../src/phases/prepare-host.ts';
+import { ready } from '../src/phases/ready.ts';
 import { runtime } from '../src/phases/runtime.ts';
 
 /** Makes hosts what the cluster file says: installs, joins hosts that are new in the file, applies changed settings. */
@@ -29,5 +30,6 @@ export const apply: Playbook<Context> = {
     network,
     forwarding,
     addons,
+    ready,
   ],
 };

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../base/errors.ts';
 import type { Cluster } from '../config/cluster.ts';
+import type { Diffs } from '../engine/current.ts';
 import type { Plan } from '../engine/plan.ts';
 import type { Io } from './io.ts';
 import { planText } from './plan-text.ts';
@@ -7,8 +8,8 @@ import type { GlobalOptions } from './options.ts';
 import { painter } from './style.ts';
 
 /** Shows the plan and asks, unless --yes answers. */
-export async function confirmPlan(plan: Plan, { options, io, cluster }: { options: GlobalOptions; io: Io; cluster: Cluster }): Promise<boolean> {
-  io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose })}\n`);
+export async function confirmPlan(plan: Plan, { options, io, cluster, diffs }: { options: GlobalOptions; io: Io; cluster: Cluster; diffs: Diffs }): Promise<boolean> {
+  io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose, diffs })}\n`);
   if (options.yes) return true;
   if (!io.interactive || !options.input) {
     throw new SlipwayError('nobody can confirm this plan: there is no terminal', {

@@ -1,3 +1,4 @@
+import type { Diffs } from '../engine/current.ts';
 import type { Plan } from '../engine/plan.ts';
 import type { Step } from '../engine/step.ts';
 import type { Paint } from './style.ts';
@@ -6,15 +7,17 @@ export interface PlanTextOptions {
   paint: Paint;
   /** Every step with its reason, instead of a line for each phase and host. */
   details: boolean;
+  /** What changes in files: see readDiffs. */
+  diffs?: Diffs;
 }
 
 /** The plan for a person: by phase, hosts with the same work together. */
-export function planText(plan: Plan, { paint, details }: PlanTextOptions): string {
+export function planText(plan: Plan, { paint, details, diffs = {} }: PlanTextOptions): string {
   if (plan.steps.length === 0) return 'Nothing to change.';
   const lines: string[] = [];
   for (const [phase, steps] of group(plan.steps, (step) => step.phase)) {
     lines.push(paint('bold', phase));
-    const byHost = [...group(steps, (step) => step.host)].map(([host, own]) => ({ host, work: details ? detailed(own) : brief(own) }));
+    const byHost = [...group(steps, (step) => step.host)].map(([host, own]) => ({ host, work: [...(details ? detailed(own) : brief(own)), ...own.flatMap((step) => diffLines(diffs[step.id], paint))] }));
     for (const [work, same] of group(byHost, (entry) => entry.work.join('\n').replaceAll(entry.host, '*'))) {
       lines.push(`  ${paint('cyan', same.map(({ host }) => host).join(', '))}`);
       lines.push(...(same.length === 1 ? same[0]!.work : work.split('\n')).map((line) => `    ${line}`));
@@ -23,6 +26,14 @@ export function planText(plan: Plan, { paint, details }: PlanTextOptions): strin
   const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== 'operator'));
   lines.push('', `${plan.steps.length} steps on ${hosts.size} ${hosts.size === 1 ? 'host' : 'hosts'}.`);
   return lines.join('\n');
+}
+
+function diffLines(diff: string | undefined, paint: Paint): string[] {
+  const colours = { '+': 'green', '-': 'red', '@': 'cyan' } as const;
+  return (diff?.split('\n') ?? []).map((line) => {
+    const colour = colours[line[0] as '+'];
+    return `  ${colour ? paint(colour, line) : line}`;
+  });
 }
 
 function detailed(steps: readonly Step[]): string[] {
@@ -51,6 +62,6 @@ function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[
 }
 
 /** The plan as a documented document: schema/v1/plan.json. Texts of files are in it, secrets are not. */
-export function planDocument(plan: Plan, cluster: string): Record<string, unknown> {
-  return { apiVersion: 'slipway.dev/v1', kind: 'Plan', cluster, digest: plan.digest, steps: plan.steps };
+export function planDocument(plan: Plan, { cluster, diffs }: { cluster: string; diffs: Diffs }): Record<string, unknown> {
+  return { apiVersion: 'slipway.dev/v1', kind: 'Plan', cluster, digest: plan.digest, steps: plan.steps.map((step) => (diffs[step.id] === undefined ? step : { ...step, diff: diffs[step.id] })) };
 }

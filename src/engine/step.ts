@@ -87,8 +87,8 @@ export interface WaitAction {
   /** Shell text that succeeds when the condition holds; polled on the host every 100 ms. */
   condition: string;
   timeoutSeconds: number;
-  /** The unit whose log explains a failure. */
-  unit?: string;
+  /** The units whose logs explain a failure. */
+  units?: readonly string[];
 }
 
 /** Work on the operator's machine, carried out by the handler of that name. */

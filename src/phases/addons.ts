@@ -39,7 +39,7 @@ export const addons: Phase<Context> = {
         // The unit says READY when it serves; a call of kubectl would cost a hundred times as much as this look.
         condition: 's=$(systemctl is-active kube-apiserver) || { echo "kube-apiserver is $s"; exit 1; }',
         timeoutSeconds: 180,
-        unit: 'kube-apiserver.service',
+        units: ['etcd.service', 'kube-apiserver.service'],
       },
       onlyWith: [...work.map((step) => step.id), ...controlPlanes(cluster).map((host) => `${host.name}/kube-apiserver/unit`)],
     };

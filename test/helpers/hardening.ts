@@ -32,18 +32,38 @@ const SUITES = new Set([
 ]);
 
 const row = (id: string, holds: Row['holds']): Row => ({ id, holds });
-const flag = (process: string, name: string, holds: (value: string | undefined) => boolean): Row['holds'] => ({ flags }) => flags[process] !== undefined && holds(flags[process][name]);
-const is = (wanted: string) => (value: string | undefined): boolean => value === wanted;
+const flag =
+  (process: string, name: string, holds: (value: string | undefined) => boolean): Row['holds'] =>
+  ({ flags }) =>
+    flags[process] !== undefined && holds(flags[process][name]);
+const is =
+  (wanted: string) =>
+  (value: string | undefined): boolean =>
+    value === wanted;
 const present = (value: string | undefined): boolean => value !== undefined && value !== '';
 const absent = (value: string | undefined): boolean => value === undefined;
-const has = (word: string) => (value: string | undefined): boolean => (value ?? '').split(',').includes(word);
-const lacks = (word: string) => (value: string | undefined): boolean => !(value ?? '').split(',').includes(word);
-const atLeast = (minimum: number) => (value: string | undefined): boolean => Number(value) >= minimum;
-const file = (path: string, mode: number, owner = 'root:root'): Row['holds'] => ({ files }) => files[path] !== undefined && (files[path].mode & ~mode) === 0 && files[path].owner === owner;
-const below = (prefix: string, suffix: string, test: (file: { mode: number; owner: string }) => boolean): Row['holds'] => ({ files }) => {
-  const found = Object.entries(files).filter(([path]) => path.startsWith(prefix) && path.endsWith(suffix));
-  return found.length > 0 && found.every(([, entry]) => test(entry));
-};
+const has =
+  (word: string) =>
+  (value: string | undefined): boolean =>
+    (value ?? '').split(',').includes(word);
+const lacks =
+  (word: string) =>
+  (value: string | undefined): boolean =>
+    !(value ?? '').split(',').includes(word);
+const atLeast =
+  (minimum: number) =>
+  (value: string | undefined): boolean =>
+    Number(value) >= minimum;
+const file =
+  (path: string, mode: number, owner = 'root:root'): Row['holds'] =>
+  ({ files }) =>
+    files[path] !== undefined && (files[path].mode & ~mode) === 0 && files[path].owner === owner;
+const below =
+  (prefix: string, suffix: string, test: (file: { mode: number; owner: string }) => boolean): Row['holds'] =>
+  ({ files }) => {
+    const found = Object.entries(files).filter(([path]) => path.startsWith(prefix) && path.endsWith(suffix));
+    return found.length > 0 && found.every(([, entry]) => test(entry));
+  };
 
 const api = (name: string, holds: (value: string | undefined) => boolean): Row['holds'] => flag('kube-apiserver', name, holds);
 const UNITS = '/etc/systemd/system';
@@ -58,9 +78,18 @@ const controlPlane: readonly Row[] = [
   row('1.1.13-14 super-admin', file('/etc/kubernetes/super-admin.conf', 0o600)),
   row('1.1.15-16', file('/etc/kubernetes/scheduler.conf', 0o600)),
   row('1.1.17-18', file('/etc/kubernetes/controller-manager.conf', 0o600)),
-  row('1.1.19', below('/etc/kubernetes/pki', '', ({ owner }) => owner === 'root:root')),
-  row('1.1.20', below('/etc/kubernetes/pki/', '.crt', ({ mode }) => (mode & ~0o644) === 0)),
-  row('1.1.21', below('/etc/kubernetes/pki/', '.key', ({ mode }) => (mode & ~0o600) === 0)),
+  row(
+    '1.1.19',
+    below('/etc/kubernetes/pki', '', ({ owner }) => owner === 'root:root'),
+  ),
+  row(
+    '1.1.20',
+    below('/etc/kubernetes/pki/', '.crt', ({ mode }) => (mode & ~0o644) === 0),
+  ),
+  row(
+    '1.1.21',
+    below('/etc/kubernetes/pki/', '.key', ({ mode }) => (mode & ~0o600) === 0),
+  ),
   row('1.2.1', api('anonymous-auth', is('false'))),
   row('1.2.2', api('token-auth-file', absent)),
   row('1.2.3', api('enable-admission-plugins', has('DenyServiceExternalIPs'))),
@@ -80,7 +109,10 @@ const controlPlane: readonly Row[] = [
   row('1.2.17', api('audit-log-maxage', atLeast(30))),
   row('1.2.18', api('audit-log-maxbackup', atLeast(10))),
   row('1.2.19', api('audit-log-maxsize', atLeast(100))),
-  row('1.2.21', api('service-account-lookup', (value) => value === undefined || value === 'true')),
+  row(
+    '1.2.21',
+    api('service-account-lookup', (value) => value === undefined || value === 'true'),
+  ),
   row('1.2.22', api('service-account-key-file', present)),
   row('1.2.23 certificate', api('etcd-certfile', present)),
   row('1.2.23 key', api('etcd-keyfile', present)),
@@ -90,28 +122,44 @@ const controlPlane: readonly Row[] = [
   row('1.2.26', api('etcd-cafile', present)),
   row('1.2.27', api('encryption-provider-config', present)),
   row('1.2.28', ({ text }) => /providers:\n\s+- (aescbc|kms|secretbox)/.test(text['encryption'] ?? '')),
-  row('1.2.29', api('tls-cipher-suites', (value) => present(value) && value!.split(',').every((suite) => SUITES.has(suite)))),
+  row(
+    '1.2.29',
+    api('tls-cipher-suites', (value) => present(value) && value!.split(',').every((suite) => SUITES.has(suite))),
+  ),
   row('1.2.30', api('service-account-extend-token-expiration', is('false'))),
   row('1.3.1', flag('kube-controller-manager', 'terminated-pod-gc-threshold', present)),
   row('1.3.2', flag('kube-controller-manager', 'profiling', is('false'))),
   row('1.3.3', flag('kube-controller-manager', 'use-service-account-credentials', is('true'))),
   row('1.3.4', flag('kube-controller-manager', 'service-account-private-key-file', present)),
   row('1.3.5', flag('kube-controller-manager', 'root-ca-file', present)),
-  row('1.3.6', flag('kube-controller-manager', 'feature-gates', (value) => !(value ?? '').includes('RotateKubeletServerCertificate=false'))),
+  row(
+    '1.3.6',
+    flag('kube-controller-manager', 'feature-gates', (value) => !(value ?? '').includes('RotateKubeletServerCertificate=false')),
+  ),
   row('1.3.7', flag('kube-controller-manager', 'bind-address', is('127.0.0.1'))),
   row('1.4.1', flag('kube-scheduler', 'profiling', is('false'))),
   row('1.4.2', flag('kube-scheduler', 'bind-address', is('127.0.0.1'))),
   row('2.1 certificate', flag('etcd', 'cert-file', present)),
   row('2.1 key', flag('etcd', 'key-file', present)),
   row('2.2', flag('etcd', 'client-cert-auth', is('true'))),
-  row('2.3', flag('etcd', 'auto-tls', (value) => value === undefined || value === 'false')),
+  row(
+    '2.3',
+    flag('etcd', 'auto-tls', (value) => value === undefined || value === 'false'),
+  ),
   row('2.4 certificate', flag('etcd', 'peer-cert-file', present)),
   row('2.4 key', flag('etcd', 'peer-key-file', present)),
   row('2.5', flag('etcd', 'peer-client-cert-auth', is('true'))),
-  row('2.6', flag('etcd', 'peer-auto-tls', (value) => value === undefined || value === 'false')),
+  row(
+    '2.6',
+    flag('etcd', 'peer-auto-tls', (value) => value === undefined || value === 'false'),
+  ),
   row('2.7', ({ flags, text }) => present(flags['etcd']?.['trusted-ca-file']) && text['etcd-ca'] !== '' && text['etcd-ca'] !== text['ca']),
   row('3.2.1', api('audit-policy-file', present)),
-  row('3.2.2', ({ text }) => ['secrets', 'configmaps', 'tokenreviews', 'pods/exec', 'pods/portforward', 'pods/proxy'].every((word) => (text['audit'] ?? '').includes(word))),
+  row('3.2.2', ({ text }) =>
+    ['secrets', 'configmaps', 'tokenreviews', 'pods/exec', 'pods/portforward', 'pods/proxy'].every((word) =>
+      (text['audit'] ?? '').includes(word),
+    ),
+  ),
 ];
 
 const node: readonly Row[] = [
@@ -171,7 +219,9 @@ for name in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet; 
 done
 echo '@files'
 find /etc/kubernetes /etc/etcd ${UNITS} /usr/lib/systemd/system/etcd.service /var/lib/etcd /var/lib/kubelet -maxdepth 3 \\( -type f -o -type d \\) -printf '%m %u:%g %p\\n' 2>/dev/null
-${Object.entries(TEXTS).map(([name, path]) => `echo '@text ${name}'; cat ${path} 2>/dev/null`).join('\n')}
+${Object.entries(TEXTS)
+  .map(([name, path]) => `echo '@text ${name}'; cat ${path} 2>/dev/null`)
+  .join('\n')}
 echo '@end'`);
   const sections = new Map<string, string[]>();
   let current: string[] = [];
@@ -182,11 +232,15 @@ echo '@end'`);
   const flags: Reading['flags'] = {};
   for (const [name, lines] of sections) {
     if (!name.startsWith('process ')) continue;
-    flags[name.slice(8)] = Object.fromEntries(lines.flatMap((line) => [...line.matchAll(/^--([^=]+)(?:=(.*))?$/g)].map((match) => [match[1]!, match[2] ?? 'true'])));
+    flags[name.slice(8)] = Object.fromEntries(
+      lines.flatMap((line) => [...line.matchAll(/^--([^=]+)(?:=(.*))?$/g)].map((match) => [match[1]!, match[2] ?? 'true'])),
+    );
   }
   const text = Object.fromEntries(Object.keys(TEXTS).map((name) => [name, (sections.get(`text ${name}`) ?? []).join('\n')]));
   const files = Object.fromEntries(
-    (sections.get('files') ?? []).flatMap((line) => [...line.matchAll(/^(\d+) (\S+) (.*)$/g)].map((match) => [match[3]!, { mode: Number.parseInt(match[1]!, 8), owner: match[2]! }])),
+    (sections.get('files') ?? []).flatMap((line) =>
+      [...line.matchAll(/^(\d+) (\S+) (.*)$/g)].map((match) => [match[3]!, { mode: Number.parseInt(match[1]!, 8), owner: match[2]! }]),
+    ),
   );
   return { flags, files, text, kubelet: text['kubelet'] ?? '' };
 }

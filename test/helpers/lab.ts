@@ -38,7 +38,11 @@ export interface TestLabOptions {
 const slipwayBin = join(packageRoot(), 'bin/slipway.js');
 
 /** Runs the built command line in a directory. */
-export async function slipwayIn(directory: string, args: readonly string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<Finished> {
+export async function slipwayIn(
+  directory: string,
+  args: readonly string[],
+  options: { input?: string; env?: Record<string, string> } = {},
+): Promise<Finished> {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [slipwayBin, ...args], {
     cwd: directory,
     reject: false,
@@ -56,7 +60,8 @@ export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flag
   const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args);
   const ok = async (...args: string[]): Promise<Finished> => {
     const finished = await slipway(...args);
-    if (finished.exitCode !== 0) throw new Error(`slipway ${args.join(' ')} exited with ${finished.exitCode}\n${finished.stdout}\n${finished.stderr}`);
+    if (finished.exitCode !== 0)
+      throw new Error(`slipway ${args.join(' ')} exited with ${finished.exitCode}\n${finished.stdout}\n${finished.stderr}`);
     return finished;
   };
   const everywhere = async (command: string): Promise<Record<string, string>> => {

@@ -24,6 +24,8 @@ export interface SshServerOptions {
   loginNoise?: string;
   /** Another login shell than /bin/sh, as words before the command. */
   loginShell?: readonly string[];
+  /** What stands in place of /bin/sh in our own command line. */
+  shell?: string;
   /** Refuse to forward, as AllowTcpForwarding no does. */
   noForwarding?: boolean;
 }
@@ -58,7 +60,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
     type,
     ...ssh2.utils.generateKeyPairSync(type, bits[type] as never),
   }));
-  const login = ssh2.utils.generateKeyPairSync('ed25519');
+  const login = keyPair('ed25519');
   const identityFile = join(directory, 'id');
   await writeFile(identityFile, login.private, { mode: 0o600 });
   await writeFile(`${identityFile}.pub`, login.public);
@@ -104,7 +106,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
 
   const runCommand = (channel: ServerChannel, command: string): void => {
     record.commands.push(command);
-    const own = command.replaceAll('PATH=', `PATH=${bin}${delimiter}`);
+    const own = command.replaceAll('PATH=', `PATH=${bin}${delimiter}`).replaceAll('/bin/sh -c', `${options.shell ?? '/bin/sh'} -c`);
     const [shell, ...args] = options.loginShell ?? ['/bin/sh'];
     // A group of its own, as sshd gives each session.
     const child = spawn(shell!, [...args, '-c', own], { detached: true, stdio: 'pipe', env: { ...process.env, HOME: directory } });
@@ -195,6 +197,14 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** ssh2's generator now and then writes a key that its own parser refuses (a number with leading zeros): then another one is made. */
+function keyPair(type: keyof typeof bits): { private: string; public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync(type, bits[type] as never);
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return pair;
+  }
 }
 
 function parsed(text: string): ssh2.ParsedKey {

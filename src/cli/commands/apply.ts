@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SlipwayError, messageOf } from '../../base/errors.ts';
+import { readDiffs } from '../../engine/current.ts';
 import { runPipeline, type Finish } from '../../engine/pipeline.ts';
 import { operator } from '../../phases/operator.ts';
 import { planning } from '../apply-pipeline.ts';
@@ -23,7 +24,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
       confirm: async (plan, gathered) => {
         if (saved !== undefined && plan.digest !== saved) throw outdated(args[0]!);
         await session.settleDisplay();
-        return confirmPlan(plan, { options, io, cluster: gathered.context.cluster });
+        return confirmPlan(plan, { options, io, cluster: gathered.context.cluster, diffs: await readDiffs(plan, session.runner) });
       },
       verify: (gathered, changed) => verifyCluster(session, { context: gathered.context, quick: !changed }),
       runner: session.runner,

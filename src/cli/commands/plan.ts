@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { readDiffs } from '../../engine/current.ts';
 import { preparePlan } from '../../engine/pipeline.ts';
 import { planning } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
@@ -13,10 +14,11 @@ export const plan: Handler = async ({ options: given }, io) => {
   const options = globalOptions(given);
   return withSession('plan', { options, io }, async (session) => {
     const { plan: made } = await preparePlan(planning(session, options));
-    const data = planDocument(made, session.cluster.name);
+    const diffs = await readDiffs(made, session.runner);
+    const data = planDocument(made, { cluster: session.cluster.name, diffs });
     if (typeof given['out'] === 'string') await writeFile(given['out'], `${JSON.stringify(data, null, 2)}\n`);
     await session.settleDisplay();
-    io.stdout.write(formatted(options.output, { text: () => planText(made, { paint: painter(io.color.stdout), details: options.verbose }), data }));
+    io.stdout.write(formatted(options.output, { text: () => planText(made, { paint: painter(io.color.stdout), details: options.verbose, diffs }), data }));
     return given['detailedExitcode'] === true && made.steps.length > 0 ? exitCodes.pending : exitCodes.ok;
   });
 };

@@ -1,0 +1,30 @@
+import type { Phase } from '../engine/phase.ts';
+import type { Desired } from '../engine/step.ts';
+import type { Context } from './context.ts';
+import { declarations } from './install.ts';
+
+/** Seconds; a kubelet waits for its API server, flanneld for its node: the slowest host decides. */
+const TIMEOUT = 180;
+
+export const ready: Phase<Context> = {
+  id: 'ready',
+  title: 'Wait until all units are up',
+  summary: 'Waits on every host until what was started there says that it is ready; shows the unit’s own words when it does not.',
+  plan: (context) =>
+    context.cluster.hosts.map((host): Desired => {
+      const started = declarations(context, host).filter(({ declaration }) => declaration.unit);
+      const units = started.map(({ declaration }) => declaration.unit!.name);
+      return {
+        id: `${host.name}/ready/units`,
+        host: host.name,
+        words: 'wait until its units are up',
+        action: {
+          kind: 'wait',
+          condition: `s=$(systemctl is-active ${units.join(' ')}) && exit 0\nset -- ${units.join(' ')}\nfor s_a in $s; do [ "$s_a" = active ] || echo "$1 is $s_a"; shift; done; exit 1`,
+          timeoutSeconds: TIMEOUT,
+          units,
+        },
+        onlyWith: started.map(({ component }) => `${host.name}/${component.name}/unit`),
+      };
+    }),
+};
