@@ -1,10 +1,10 @@
-import { isSlipwayError, messageOf, SlipwayError } from '../../base/errors.ts';
-import type { Cluster } from '../../config/cluster.ts';
+import { bug, isSlipwayError, messageOf, SlipwayError } from '../../base/errors.ts';
+import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Facts } from '../../facts/facts.ts';
 import { isClockLine, parseFacts } from '../../facts/parse.ts';
 import { factsScript } from '../../facts/script.ts';
 import { connect } from '../../remote/connect.ts';
-import type { HostKeyQuestion, Prompts, Target } from '../../remote/target.ts';
+import type { HostKeyQuestion, Prompts } from '../../remote/target.ts';
 import { targetsOf } from '../targets.ts';
 
 /** What became of one host. */
@@ -41,12 +41,10 @@ const PEERS = 3;
 
 /** Logs in to the hosts, reads their facts, and leaves. */
 export const sshProbe: Probe = async (request, onResult) => {
-  const wanted = request.cluster.hosts.filter(({ name }) => request.hosts.includes(name));
-  const waiting = await targetsOf({ ...request.cluster, hosts: wanted });
+  const waiting = request.cluster.hosts.filter(({ name }) => request.hosts.includes(name));
   const desk = helpDesk(request);
   const work = async (): Promise<void> => {
-    for (let target = waiting.shift(); target !== undefined; target = waiting.shift())
-      onResult(target.name, await look(target, request, desk));
+    for (let host = waiting.shift(); host !== undefined; host = waiting.shift()) onResult(host.name, await look(host, request, desk));
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, waiting.length) }, work));
 };
@@ -82,17 +80,19 @@ function helpDesk({ accepted, secret }: ProbeRequest): HelpDesk {
 
 const NEEDS_SECRET = ['AUTH_REFUSED', 'KEY_PASSPHRASE_NEEDED', 'SUDO_PASSWORD_NEEDED'];
 
-async function look(target: Target, request: ProbeRequest, { prompts, unknownKeys, secretMissing }: HelpDesk): Promise<ProbeResult> {
+async function look(host: Host, request: ProbeRequest, { prompts, unknownKeys, secretMissing }: HelpDesk): Promise<ProbeResult> {
   try {
+    const [target] = await targetsOf({ ...request.cluster, hosts: [host] });
+    if (target === undefined) throw bug(`no way to reach ${host.name}`);
     const runner = await connect(target, { prompts, signal: request.signal });
     try {
-      return { kind: 'facts', facts: await readFacts(target.name, runner, request) };
+      return { kind: 'facts', facts: await readFacts(host.name, runner, request) };
     } finally {
       await runner.close();
     }
   } catch (error) {
     if (!isSlipwayError(error) || error.code === 'ABORTED') throw error;
-    const question = error.code === 'HOST_KEY_UNKNOWN' ? unknownKeys.get(error.where.host ?? target.name) : undefined;
+    const question = error.code === 'HOST_KEY_UNKNOWN' ? unknownKeys.get(error.where.host ?? host.name) : undefined;
     if (question !== undefined) return { kind: 'unknown-key', question };
     return { kind: 'error', error, secretWanted: secretMissing() && NEEDS_SECRET.includes(error.code) };
   }
