@@ -6,7 +6,7 @@ import type { Desired, ScriptAction } from '../engine/step.ts';
 import { quote } from '../base/quote.ts';
 import { clusterAdmins, superAdmins } from '../pki/groups.ts';
 import type { Context } from './context.ts';
-import { applyManifest, KUBECTL } from './manifests.ts';
+import { applyManifest, KUBECTL, untilDone } from './manifests.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
@@ -90,15 +90,15 @@ function groupAlike(hosts: readonly Host[]): Host[][] {
 function nodeSettings(hosts: readonly Host[]): ScriptAction {
   const labels = labelsOf(hosts[0]!);
   const taints = taintsOf(hosts[0]!);
-  const nodes = hosts.map(({ name }) => `node/${name}`).join(' ');
+  const nodes = hosts.map(({ name }) => name).join(' ');
   const commands = [
-    `wait --for=create --timeout=180s ${nodes} >/dev/null`,
-    ...(labels.length > 0 ? [`label --overwrite ${nodes} ${labels.map(quote).join(' ')}`] : []),
-    ...(taints.length > 0 ? [`taint --overwrite ${`node ${hosts.map(({ name }) => name).join(' ')}`} ${taints.map(quote).join(' ')}`] : []),
+    ...(labels.length > 0 ? [`label --overwrite nodes ${nodes} ${labels.map(quote).join(' ')}`] : []),
+    ...(taints.length > 0 ? [`taint --overwrite nodes ${nodes} ${taints.map(quote).join(' ')}`] : []),
   ];
   return {
     kind: 'script',
-    script: commands.map((command) => `${KUBECTL} ${command}`).join('\n'),
+    // A kubelet registers its node a moment after the API server is there.
+    script: commands.map((command) => untilDone(`${KUBECTL} ${command}`, 180)).join('\n'),
     done: {
       probe: NODES_PROBE.name,
       lines: hosts.flatMap((host) => [...labelsOf(host).map((label) => `label ${host.name} ${label}`), ...taintsOf(host).map((taint) => `taint ${host.name} ${taint}`)]),

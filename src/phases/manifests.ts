@@ -18,6 +18,15 @@ export const OBJECTS_PROBE = {
 ${KUBECTL} get ${KINDS} -A -l app.kubernetes.io/managed-by=slipway -o go-template='{{range .items}}{{.kind}}/{{with .metadata.namespace}}{{.}}{{end}}/{{.metadata.name}}{{"\\n"}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "slipway")}}{{range $k, $v := .data}}applied {{$k}} {{$v}}{{"\\n"}}{{end}}{{end}}{{end}}'`,
 };
 
+/** Shell text that runs a command until it succeeds, for this many seconds at least; then fails with the command's last words. */
+export function untilDone(command: string, seconds: number): string {
+  return `s_end=$(( $(cut -d. -f1 /proc/uptime) + ${seconds} ))
+until s_said=$(${command} 2>&1); do
+  [ "$(cut -d. -f1 /proc/uptime)" -lt "$s_end" ] || { printf '%s\\n' "$s_said"; exit 1; }
+  sleep 0.5
+done`;
+}
+
 /** Applies a manifest by server-side apply, and records its digest in the cluster so that it is applied again only when it changed. */
 export function applyManifest(name: string, text: string): ScriptAction {
   const digest = sha256(text);
@@ -27,6 +36,7 @@ export function applyManifest(name: string, text: string): ScriptAction {
   const end = `SLIPWAY_${digest.slice(0, 16)}`;
   return {
     kind: 'script',
+    // A new API server makes its own namespaces and roles in its first second.
     script: `s_apply() {
 ${KUBECTL} apply --server-side --force-conflicts --field-manager=slipway-${name} -f - <<'${end}'
 ${text}
@@ -37,13 +47,7 @@ metadata: { name: slipway, namespace: kube-system, labels: { app.kubernetes.io/m
 data: { ${name}: "${digest}" }
 ${end}
 }
-# A new API server makes its own namespaces and roles in its first second.
-s_n=0
-until s_said=$(s_apply 2>&1); do
-  s_n=$((s_n + 1))
-  [ "$s_n" -lt 60 ] || { printf '%s\\n' "$s_said"; exit 1; }
-  sleep 0.5
-done`,
+${untilDone('s_apply', 60)}`,
     done: { probe: OBJECTS_PROBE.name, lines: [`applied ${name} ${digest}`, ...objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`)] },
   };
 }
