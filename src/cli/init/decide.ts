@@ -19,8 +19,15 @@ export async function decidePrivate({ options, questions, say }: Wizard, draft: 
     ({ places }) => !isPublic(places[0]!.address) && places.some((place, i) => place.address !== known[i]!.address),
   );
   if (strangers.length > 0) {
-    if (other !== undefined) return new Map(known.map(({ key }, i) => [key, other.places[i]!]));
-    return new Map(strangers.flatMap(({ key, facts }) => (ownPlace(facts) === undefined ? [] : [[key, ownPlace(facts)!]])));
+    const usual = known.map(({ facts }) => ownPlace(facts)?.address);
+    const best = shared.find(({ places }) => places.every((place, i) => place.address === usual[i])) ?? other;
+    if (best !== undefined) return new Map(known.map(({ key }, i) => [key, best.places[i]!]));
+    return new Map(
+      strangers.flatMap(({ key, facts }) => {
+        const place = ownPlace(facts);
+        return place === undefined ? [] : [[key, place] as const];
+      }),
+    );
   }
   if (
     other === undefined ||
@@ -106,7 +113,10 @@ export async function decideRoles(
   const workers = keys.length - count;
   const share =
     workers === 0 ? true : await questions.confirm({ message: 'Shall control planes take ordinary pods too?', default: shared });
-  return { roles: assignRoles(keys, { chosen, shared: share }), remarks: [whyCount(count, keys.length), whyShared(share, workers)] };
+  return {
+    roles: assignRoles(keys, { chosen, shared: share }),
+    remarks: [whyCount(count, keys.length), whyShared(share, { controlPlanes: count, workers })],
+  };
 }
 
 async function askCount(

@@ -27,7 +27,7 @@ function hostRow(host: string, facts: Facts): string[] {
     String(facts.cpus),
     gigabytes(facts.memory.total),
     disk === undefined ? '?' : gigabytes(disk.free),
-    addresses.length > 4 ? `${addresses.slice(0, 4).join(', ')}, ...` : addresses.join(', '),
+    addresses.length > 2 ? `${addresses.slice(0, 2).join(', ')} and ${addresses.length - 2} more` : addresses.join(', '),
   ];
 }
 
@@ -62,7 +62,7 @@ export function failuresText(results: ReadonlyMap<string, ProbeResult>, paint: P
 export function keysText(questions: readonly HostKeyQuestion[]): string {
   return table(
     questions.map(({ host, address, type, fingerprint }) => [
-      `  ${host === address ? address : `${host} (${address})`}`,
+      `  ${host === address.replace(/^\[(.*)\]/, '$1') ? host : `${host} (${address})`}`,
       type,
       fingerprint,
     ]),

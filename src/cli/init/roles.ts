@@ -18,7 +18,7 @@ export function proposeRoles(hosts: number, wanted?: number): RoleProposal {
   const workers = hosts - controlPlanes;
   // With fewer than two hosts of their own, ordinary pods would have no second place to go.
   const shared = workers < 2;
-  return { controlPlanes, shared, why: [whyCount(controlPlanes, hosts), whyShared(shared, workers)] };
+  return { controlPlanes, shared, why: [whyCount(controlPlanes, hosts), whyShared(shared, { controlPlanes, workers })] };
 }
 
 /** The numbers of control planes that make sense: odd, at most the number of hosts. */
@@ -27,19 +27,18 @@ export function possibleCounts(hosts: number): number[] {
 }
 
 export function whyCount(count: number, hosts: number): string {
-  if (count === 1)
-    return hosts < 3
-      ? 'One control plane: with two, both would have to be up all the time.'
-      : 'One control plane: while it is down, pods go on but nothing can be changed.';
+  if (count === 1 && hosts === 1) return 'One control plane, as there is one host.';
+  if (count === 1 && hosts === 2) return 'One control plane: with two, both would have to be up all the time.';
+  if (count === 1) return 'One control plane: while it is down, pods go on but nothing can be changed.';
   if (count % 2 === 0) return `${count} control planes survive the loss of ${count / 2 - 1}.`;
   return `${count} control planes: the cluster survives the loss of any ${count === 3 ? 'one' : (count - 1) / 2} of them.`;
 }
 
-export function whyShared(shared: boolean, workers: number): string {
-  if (!shared) return 'Ordinary pods stay away from the control planes.';
-  return workers < 1
-    ? 'They take ordinary pods too, as there is no other host.'
-    : 'They take ordinary pods too, as there are few other hosts.';
+export function whyShared(shared: boolean, { controlPlanes, workers }: { controlPlanes: number; workers: number }): string {
+  const one = controlPlanes === 1;
+  if (!shared) return `Ordinary pods stay away from the control ${one ? 'plane' : 'planes'}.`;
+  const why = workers === 0 ? ', as there is no other host' : workers < 2 ? ', as there are few other hosts' : '';
+  return `${one ? 'It takes' : 'They take'} ordinary pods too${why}.`;
 }
 
 /** The roles of each host, in the order given; `chosen` are the control planes. */

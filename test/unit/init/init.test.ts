@@ -436,6 +436,30 @@ describe('addresses for the cluster’s own traffic', () => {
       ['node-12', '10.0.0.12'],
     ]);
   });
+
+  test('are then those of the default route, where there are several', async () => {
+    const behind = (n: number): ProbeResult => {
+      const base = facts(`10.0.0.${n}`);
+      return {
+        kind: 'facts',
+        facts: {
+          ...base,
+          interfaces: [
+            { name: 'br0', mac: '', mtu: 1500, up: true, addresses: [{ address: `10.8.0.${n}`, prefix: 24 }] },
+            ...base.interfaces,
+          ],
+        },
+      };
+    };
+    await run(
+      { 'Hosts:': ['198.51.100.1:2201 198.51.100.1:2202'] },
+      { probe: hosts({ '198.51.100.1:2201': [behind(11)], '198.51.100.1:2202': [behind(12)] }) },
+    );
+    expect(written().hosts.map(({ privateAddress, interface: device }) => [privateAddress, device])).toEqual([
+      ['10.0.0.11', 'eth0'],
+      ['10.0.0.12', 'eth0'],
+    ]);
+  });
 });
 
 describe('what the hosts report', () => {

@@ -19,8 +19,8 @@ describe('proposed roles', () => {
   });
   test('say why', () => {
     expect([1, 2, 3, 5, 20].map((hosts) => proposeRoles(hosts).why)).toEqual([
-      ['One control plane: with two, both would have to be up all the time.', 'They take ordinary pods too, as there is no other host.'],
-      ['One control plane: with two, both would have to be up all the time.', 'They take ordinary pods too, as there are few other hosts.'],
+      ['One control plane, as there is one host.', 'It takes ordinary pods too, as there is no other host.'],
+      ['One control plane: with two, both would have to be up all the time.', 'It takes ordinary pods too, as there are few other hosts.'],
       ['3 control planes: the cluster survives the loss of any one of them.', 'They take ordinary pods too, as there is no other host.'],
       ['3 control planes: the cluster survives the loss of any one of them.', 'Ordinary pods stay away from the control planes.'],
       ['5 control planes: the cluster survives the loss of any 2 of them.', 'Ordinary pods stay away from the control planes.'],
