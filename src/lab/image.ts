@@ -8,7 +8,7 @@ import { imageRoot } from './paths.ts';
 import { debianSources, parseAptOptions, rewriteSources } from './sources.ts';
 
 /** Raised when what `finish` does changes, so that old images are not taken for new ones. */
-const recipe = 3;
+const recipe = 4;
 
 const partialSuffix = '.partial';
 
@@ -85,6 +85,8 @@ async function finish(root: string): Promise<void> {
   await writeFile(join(units, 'lab-mounts.service'), mountsUnit);
   await mkdir(join(root, 'usr/lib/slipway-lab'), { recursive: true });
   await writeFile(join(root, 'usr/lib/slipway-lab/mounts'), mountsScript, { mode: 0o755 });
+  // Every installed Debian has it; without it each login is an error in the journal.
+  await writeFile(join(root, 'etc/default/locale'), 'LANG=C.UTF-8\n');
   await rm(join(root, 'etc/machine-id'), { force: true });
   await rm(join(root, 'etc/resolv.conf'), { force: true });
   const script = [
@@ -113,15 +115,19 @@ done
 mount --make-rprivate /proc
 mkdir -p /run/slipway-lab/sysctl
 for key in \\
-  vm/overcommit_memory vm/panic_on_oom vm/max_map_count vm/swappiness \\
+  vm/overcommit_memory vm/overcommit_ratio vm/panic_on_oom vm/max_map_count vm/swappiness vm/min_free_kbytes \\
   kernel/panic kernel/panic_on_oops kernel/pid_max kernel/threads-max kernel/keys/root_maxkeys kernel/keys/root_maxbytes \\
-  fs/file-max fs/nr_open fs/inotify/max_user_instances fs/inotify/max_user_watches fs/inotify/max_queued_events
+  kernel/sysrq kernel/core_pattern kernel/core_uses_pid kernel/printk \\
+  fs/file-max fs/nr_open fs/aio-max-nr fs/protected_fifos fs/protected_hardlinks fs/protected_regular fs/protected_symlinks \\
+  fs/inotify/max_user_instances fs/inotify/max_user_watches fs/inotify/max_queued_events
 do
   [ -e "/proc/sys/$key" ] || continue
   copy="/run/slipway-lab/sysctl/$(echo "$key" | tr / .)"
   cat "/proc/sys/$key" > "$copy"
   mount --bind "$copy" "/proc/sys/$key"
 done
+# A fresh host has the kernel's default; what the lab raised it to on the machine is what counts.
+echo 128 > /run/slipway-lab/sysctl/fs.inotify.max_user_instances
 `;
 
 const mountsUnit = `[Unit]
