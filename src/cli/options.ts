@@ -13,6 +13,13 @@ export interface GlobalOptions {
   skipPhase: readonly string[];
 }
 
+/** A flag's value as a whole number above zero. Throws OPTION_INVALID (usage). */
+export function wholeNumber(value: unknown, flag: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new SlipwayError(`${flag} wants a whole number above zero, not ${String(value)}`, { code: 'OPTION_INVALID', category: 'usage', hint: `for instance ${flag} 3` });
+}
+
 /** Throws OUTPUT_CONFLICT when two documents would share standard output. */
 export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalOptions {
   const options: GlobalOptions = {

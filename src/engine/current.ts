@@ -32,6 +32,12 @@ function isChangedText(step: Step): step is ChangedText {
 }
 
 function diffOf({ path, content }: ChangedText['action'], before: string): string {
-  const patch = createTwoFilesPatch(path, path, before, content.text, 'now', 'then', { context: 1 });
-  return patch.split('\n').slice(1).join('\n').trimEnd();
+  const patch = createTwoFilesPatch(path, path, withoutDigest(before), withoutDigest(content.text), 'now', 'then', { context: 1 });
+  const lines = patch.split('\n').slice(2);
+  return lines.length > 3 ? lines.join('\n').trimEnd() : '';
+}
+
+/** The restart digest follows from everything else; a reader learns nothing from it. */
+function withoutDigest(text: string): string {
+  return text.replace(/^Environment=SLIPWAY_INPUTS=.*$/m, 'Environment=SLIPWAY_INPUTS=...');
 }

@@ -5,6 +5,31 @@ const lab = [{ flags: '--name <name>', description: 'which lab', default: 'lab' 
 /** Every command, the common ones first. */
 export const commands: readonly CommandSpec[] = [
   {
+    name: 'init',
+    arguments: '[file]',
+    summary: 'ask the questions, look at the hosts meanwhile, write the cluster file',
+    options: [
+      { flags: '--host <hosts>', description: 'hosts: [name=][user@]address[:port], ranges such as 10.0.0.[11-14]', many: true },
+      { flags: '--user <name>', description: 'who logs in' },
+      { flags: '--port <number>', description: 'SSH port' },
+      { flags: '--identity-file <file>', description: 'private key' },
+      { flags: '--known-hosts <file>', description: 'where the hosts’ keys are' },
+      { flags: '--jump <host>', description: 'jump host', many: true },
+      { flags: '--name <name>', description: 'the cluster’s name' },
+      { flags: '--kubernetes-version <version>', description: 'which Kubernetes' },
+      { flags: '--control-planes <count>', description: 'how many hosts are control planes' },
+      { flags: '--private-network <cidr>', description: 'the network for the cluster’s own traffic' },
+      { flags: '--flannel <backend>', description: 'how pods reach pods on other nodes', choices: ['vxlan', 'host-gw', 'wireguard', 'udp'] },
+      { flags: '--no-connect', description: 'do not look at the hosts' },
+      { flags: '--force', description: 'overwrite a file that is there', default: false },
+      { flags: '-y, --yes', description: 'take every proposal, ask nothing', default: false },
+      { flags: '--no-input', description: 'never ask anything: fail instead' },
+      { flags: '--no-color', description: 'no colours' },
+    ],
+    examples: ['slipway init', 'slipway init --yes --host 10.0.0.[11-13] --user admin --identity-file ~/.ssh/id_ed25519'],
+    load: async () => (await import('./init.ts')).init,
+  },
+  {
     name: 'validate',
     summary: 'check the cluster file alone, without any connection',
     cluster: true,

@@ -1,6 +1,6 @@
-import { SlipwayError } from '../../base/errors.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
+import { wholeNumber } from '../options.ts';
 import { formatted } from '../output.ts';
 import { table } from '../style.ts';
 
@@ -10,8 +10,8 @@ export const up: Handler = async ({ options }, io) => {
   const { labUp } = await load();
   const lab = await labUp({
     name: String(options['name']),
-    hosts: count(options['hosts'], '--hosts'),
-    controlPlanes: count(options['controlPlanes'], '--control-planes'),
+    hosts: wholeNumber(options['hosts'], '--hosts'),
+    controlPlanes: wholeNumber(options['controlPlanes'], '--control-planes'),
     offline: options['offline'] === true,
     user: String(options['user']),
     directory: String(options['directory']),
@@ -56,9 +56,3 @@ export const exec: Handler = async ({ args, options }, io) => {
   const { exitCode } = await labExec({ name: String(options['name']), command: args.join(' '), onLine: (line) => void io.stdout.write(`${line}\n`) });
   return exitCode;
 };
-
-function count(value: unknown, flag: string): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number > 0) return number;
-  throw new SlipwayError(`${flag} wants a whole number above zero, not ${String(value)}`, { code: 'OPTION_INVALID', category: 'usage', hint: `for instance ${flag} 3` });
-}
