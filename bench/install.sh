@@ -5,7 +5,9 @@
 #   bench/install.sh --binaries DIR --key FILE --known-hosts FILE [--user root] [--state DIR] CONTROL_PLANE_ADDRESS WORKER_ADDRESS...
 #
 # DIR holds etcd etcdctl kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl containerd containerd-shim-runc-v2 ctr
-# runc flanneld coredns pause, and cni/ with the CNI plugins. Prints seconds since start per milestone.
+# runc flanneld coredns pause (all static), and cni/ with the CNI plugins; optionally packages/ with HAProxy's .deb files for hosts that should not
+# ask their mirror. On the first run compressed pieces and an image archive are made in DIR; that is not part of the times.
+# Prints seconds since the start per milestone. The state directory gets the CAs and all keys. ORACLE_KEEP=1 keeps what was rendered.
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "$0")/oracle" && pwd)
@@ -22,13 +24,13 @@ while [[ ${1-} == --* ]]; do
   esac
   shift 2
 done
-[[ $binaries && $key && $known_hosts && $# -ge 1 ]] || { sed -n '5,8s/^# *//p' "$0" >&2; exit 3; }
+[[ $binaries && $key && $known_hosts && $# -ge 1 ]] || { sed -n '5s/^# *//p' "$0" >&2; exit 3; }
 addresses=("$@")
 control_plane=$1
 
 pod_cidr=10.244.0.0/16 service_cidr=10.96.0.0/16 api_service_address=10.96.0.1 dns_address=10.96.0.10
 run=$(mktemp -d "${TMPDIR:-/tmp}/oracle.XXXXXX")
-state=${state:-$run/state}
+state=${state:-$(mktemp -d "${TMPDIR:-/tmp}/oracle-state.XXXXXX")}
 pki=$state/pki
 mkdir -p "$pki" "$run/rendered"
 . "$here/pki.sh"
@@ -41,11 +43,15 @@ connect() { ssh "${ssh_options[@]}" -M -N -f ${2:+-L "$2"} "$1" 2>>"$run/ssh.log
 on() { ssh "${ssh_options[@]}" "$1" "$2"; }
 
 close() {
-  local address
+  local status=$? address
   [[ -z ${watcher-} ]] || kill "$watcher" 2>/dev/null || true
   for address in "${addresses[@]}"; do ssh "${ssh_options[@]}" -O exit "$address" >/dev/null 2>&1 || true; done
+  # What was sent holds keys. ORACLE_KEEP=1 leaves it for study.
+  [[ ${ORACLE_KEEP-} ]] && echo "kept: $run" >&2 || rm -rf "$run"
+  exit "$status"
 }
 trap close EXIT
+trap 'echo "a host failed" >&2; exit 1' TERM
 
 # --- before the clock: what every install from these binaries shares ----------------------------------------------------------
 # Each binary as a compressed piece of a tar archive. Pieces can be concatenated in any order: so is one stream per host made.
@@ -83,7 +89,7 @@ done
 send() {
   local address=$1
   shift
-  (cd "$pieces" && exec cat "$@") | on "$address" 'nice sh -c "zstd -dc | tar -C / -b 128 -xf -"'
+  (cd "$pieces" && exec cat "$@") | on "$address" 'zstd -dc | tar -C / -b 128 -xf -'
 }
 
 # --- the clock ------------------------------------------------------------------------------------------------------------------
@@ -101,7 +107,7 @@ deliver() {
   if [[ $2 == control-plane ]]; then
     send "$1" "${first_order[@]}"
     : >"$run/first.done"
-    send "$1" "${control_plane_order[@]}" # niced: the API server is starting meanwhile
+    send "$1" "${control_plane_order[@]}"
   else
     while [[ ! -e $run/first.done ]]; do sleep 0.01; done
     send "$1" "${worker_order[@]}"
@@ -186,8 +192,13 @@ token=$(openssl rand -hex 8)
 encryption_key=$(openssl rand -base64 32)
 api_socket=$run/api
 jobs=()
-bring_up "$control_plane" control-plane "$api_socket:127.0.0.1:6443" & jobs+=($!)
-for address in "${addresses[@]:1}"; do bring_up "$address" worker & jobs+=($!); done
+# A host that fails ends it all.
+host() (
+  trap '[[ $? == 0 ]] || kill $$' EXIT
+  bring_up "$@"
+)
+host "$control_plane" control-plane "$api_socket:127.0.0.1:6443" & jobs+=($!)
+for address in "${addresses[@]:1}"; do host "$address" worker & jobs+=($!); done
 wait "$pki_job"
 : >"$run/pki.done"
 
@@ -199,33 +210,39 @@ api() {
 # label NODE: its role, which a kubelet may not give to itself.
 label() {
   local role=worker
-  [[ $1 != "$control_plane_name" ]] || role=control-plane
+  [[ ${address_of[$1]} != "$control_plane" ]] || role=control-plane
   api -f -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' "https://127.0.0.1:6443/api/v1/nodes/$1" \
     -d "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/$role\":\"\"}}}"
 }
 
-# put DIRECTORY: server-side apply of each manifest in it, over one connection. The first line of a manifest names its address.
-put() {
-  local file first='' config=$run/put.$1
-  for file in "$here/manifests/$1"/*.yaml; do
-    [[ -z $first ]] || echo next
+# compose DIRECTORY, put DIRECTORY: server-side apply of the manifests in it, over one connection. JSON, because the audit log cannot
+# take a body in YAML.
+compose() {
+  local file path first=''
+  while read -r file path; do
+    sed "s|@DNS_ADDRESS@|$dns_address|g" "$here/manifests/$1/$file" >"$run/$file"
+    printf '%s\n' ${first:+next} "unix-socket = \"$api_socket\"" "cacert = \"$pki/ca.crt\"" "cert = \"$pki/super-admin.crt\"" "key = \"$pki/super-admin.key\"" \
+      "url = \"https://127.0.0.1:6443$path?fieldManager=slipway&force=true\"" 'request = PATCH' 'fail-with-body' \
+      'header = "Content-Type: application/apply-patch+yaml"' "data-binary = \"@$run/$file\"" "output = \"$run/$file.answer\""
     first=no
-    sed "s|@DNS_ADDRESS@|$dns_address|g" "$file" >"$run/${file##*/}"
-    printf '%s\n' "unix-socket = \"$api_socket\"" "cacert = \"$pki/ca.crt\"" "cert = \"$pki/super-admin.crt\"" "key = \"$pki/super-admin.key\"" \
-      "url = \"https://127.0.0.1:6443$(sed -n '1s/^# PATCH //p' "$file")?fieldManager=slipway&force=true\"" 'request = PATCH' 'fail-with-body' \
-      'header = "Content-Type: application/apply-patch+yaml"' "data-binary = \"@$run/${file##*/}\"" "output = \"$run/${file##*/}.answer\""
-  done >"$config"
-  until curl -sS --fail-early -K "$config" 2>>"$run/put.log"; do sleep 0.1; done
+  done <"$here/manifests/$1/addresses" >"$run/put.$1"
 }
+put() { until curl -sS --fail-early -K "$run/put.$1" 2>>"$run/put.log"; do sleep 0.1; done; }
+compose 1-access
+compose 2-dns
 
 until api -f -o /dev/null --max-time 2 https://127.0.0.1:6443/readyz 2>/dev/null; do sleep 0.05; done
 milestone 'API ready'
-control_plane_name=$(sed -n 's/^name=//p' "$run/facts.$control_plane")
+declare -A address_of
+for address in "${addresses[@]}"; do address_of[$(sed -n 's/^name=//p' "$run/facts.$address")]=$address; done
 
 put 1-access & jobs+=($!)
 
+# Only now, because whoever asks earlier is refused, and waits: leader election 2-4 s, a kubelet's registration up to 7 s.
 for address in "${addresses[@]}"; do
-  on "$address" 'until [ -e /run/oracle/node ] && systemctl -q is-active api-endpoint; do sleep 0.03; done; systemctl start --no-block kubelet kube-proxy flanneld' & jobs+=($!)
+  units=kubelet
+  [[ $address != "$control_plane" ]] || units+=' kube-controller-manager kube-scheduler'
+  on "$address" "until [ -e /run/oracle/waiting-for-api ]; do sleep 0.02; done; systemctl start --no-block $units" </dev/null & jobs+=($!)
 done
 
 # The node watch: one line per event.
@@ -239,12 +256,17 @@ while ((${#ready[@]} < ${#addresses[@]})) && read -r event; do
     seen[$node]=1
     milestone "  $node registered"
     label "$node" & jobs+=($!)
+    # These two look for their node once and then wait a second (kube-proxy) or three (flanneld).
+    on "${address_of[$node]}" 'systemctl start --no-block flanneld kube-proxy' </dev/null & jobs+=($!)
   fi
   if [[ -z ${ready[$node]-} && $event == *'"type":"Ready","status":"True"'* ]]; then ready[$node]=1; milestone "  $node Ready"; fi
 done <"$run/events"
 kill "$watcher"; watcher=''
 milestone 'all nodes Ready'
 
+# The control plane's import was left for now: it flushes to the disk that etcd waits for, and pods start on workers.
+on "$control_plane" 'ctr -n k8s.io images import --local /var/lib/oracle/images.tar >/dev/null 2>&1' </dev/null & jobs+=($!)
+((${#addresses[@]} > 1)) || wait "${jobs[-1]}"
 put 2-dns & jobs+=($!)
 rm "$run/events"; mkfifo "$run/events"
 api -N 'https://127.0.0.1:6443/apis/apps/v1/namespaces/kube-system/deployments?watch=1&fieldSelector=metadata.name=coredns' >"$run/events" 2>>"$run/watch.log" & watcher=$!
@@ -255,4 +277,5 @@ kill "$watcher"; watcher=''
 milestone 'CoreDNS Ready'
 wait "${jobs[@]}"
 milestone 'everything delivered'
-echo "state: $state"
+kubeconfig "$state/admin.conf" "https://$control_plane:6443" admin
+echo "kubeconfig: $state/admin.conf"

@@ -2,9 +2,10 @@
 set -eu
 if [ ! -x /usr/sbin/haproxy ]; then
   ln -sfn /dev/null /etc/systemd/system/haproxy.service
-  export DEBIAN_FRONTEND=noninteractive
+  # Offline: the package's scripts would reload systemd twice while it starts our units.
+  export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1
   exec >/run/oracle.haproxy.log 2>&1
-  get() { nice apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io haproxy </dev/null; }
+  get() { apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io haproxy </dev/null; }
   if [ "$packages" = yes ]; then
     mkdir -p /run/oracle.packages
     tar -C /run/oracle.packages -xf -

@@ -9,23 +9,21 @@ fi
 tar -C / -xf -
 modprobe -qa overlay br_netfilter 2>/dev/null || true
 sysctl -q -e -p /etc/sysctl.d/90-kubernetes.conf || true
+# No daemon-reload: systemd reads unit files that it does not know yet when they are started, and a reload blocks it for half a second.
 if [ "$role" = control-plane ]; then
   chown -R etcd:etcd /etc/etcd/pki
   chmod 0700 /etc/etcd/pki
-  systemctl daemon-reload
   arrived control-plane
   systemctl start --no-block etcd kube-apiserver
-  arrived controllers
-  systemctl start --no-block kube-controller-manager kube-scheduler
-else
-  systemctl daemon-reload
 fi
 arrived containerd
 systemctl start containerd
-import() { arrived images; ctr -n k8s.io images import --local /var/lib/oracle/images.tar >/dev/null 2>&1; : >/run/oracle/imported; }
-# Pods will start on workers first.
-[ "$role" = control-plane ] || import
+if [ "$role" = worker ]; then
+  arrived images
+  ctr -n k8s.io images import --local /var/lib/oracle/images.tar >/dev/null 2>&1
+  : >/run/oracle/imported
+fi
 arrived haproxy
 systemctl start --no-block api-endpoint forwarding
 arrived node
-[ "$role" = worker ] || import
+: >/run/oracle/waiting-for-api
