@@ -43,6 +43,7 @@ export interface Declaration {
   links?: Readonly<Record<string, string>>;
   unit?: UnitSpec;
   ports?: readonly PortSpec[];
+  health?: HealthSpec;
 }
 
 export interface PackageUse {
@@ -103,4 +104,11 @@ export interface PortSpec {
   /** Who connects: `local` listens on the loopback only. */
   from: 'local' | 'nodes' | 'control-plane' | 'etcd' | 'anyone';
   purpose: string;
+}
+
+/** Where the daemon says on its own host whether it is well, to anybody who asks: 200 means yes. */
+export interface HealthSpec {
+  scheme: 'http' | 'https';
+  port: number;
+  path: string;
 }

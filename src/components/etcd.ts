@@ -95,6 +95,7 @@ export const etcd: Component = {
         { port: 2380, protocol: 'tcp', from: 'etcd', purpose: 'etcd peers' },
         { port: 2381, protocol: 'tcp', from: 'local', purpose: 'etcd metrics' },
       ],
+      health: { scheme: 'http', port: 2381, path: '/health' },
     };
   },
 };

@@ -48,5 +48,6 @@ export const kubeControllerManager: Component = {
       ],
     },
     ports: [{ port: 10257, protocol: 'tcp', from: 'local', purpose: 'controller-manager health and metrics' }],
+    health: { scheme: 'https', port: 10257, path: '/healthz' },
   }),
 };

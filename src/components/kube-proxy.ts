@@ -37,6 +37,7 @@ export const kubeProxy: Component = {
         { port: 10249, protocol: 'tcp', from: 'local', purpose: 'kube-proxy metrics' },
         { port: 10256, protocol: 'tcp', from: 'local', purpose: 'kube-proxy health' },
       ],
+      health: { scheme: 'http', port: 10256, path: '/healthz' },
     };
   },
 };

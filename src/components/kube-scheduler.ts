@@ -28,5 +28,6 @@ export const kubeScheduler: Component = {
       ],
     },
     ports: [{ port: 10259, protocol: 'tcp', from: 'local', purpose: 'scheduler health and metrics' }],
+    health: { scheme: 'https', port: 10259, path: '/healthz' },
   }),
 };

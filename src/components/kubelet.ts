@@ -71,6 +71,7 @@ export const kubelet: Component = {
         { port: 10250, protocol: 'tcp', from: 'control-plane', purpose: 'kubelet API: logs, exec, metrics' },
         { port: 10248, protocol: 'tcp', from: 'local', purpose: 'kubelet health' },
       ],
+      health: { scheme: 'http', port: 10248, path: '/healthz' },
     };
   },
 };

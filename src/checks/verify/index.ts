@@ -1,16 +1,56 @@
+import { apiEndpoint } from './api-endpoint.ts';
 import { apiServer } from './api-server.ts';
+import { auditLog } from './audit-log.ts';
+import { certificates } from './certificates.ts';
+import { controllerManager } from './controller-manager.ts';
+import { coredns } from './coredns.ts';
 import { dns } from './dns.ts';
+import { encryption } from './encryption.ts';
+import { etcd } from './etcd.ts';
+import { execLogs } from './exec-logs.ts';
+import { flannel } from './flannel.ts';
+import { forwarding } from './forwarding.ts';
+import { hairpin } from './hairpin.ts';
 import { hosts } from './hosts.ts';
+import { kubeProxy } from './kube-proxy.ts';
+import { kubelet } from './kubelet.ts';
 import { nodes } from './nodes.ts';
 import { podNetwork } from './pod-network.ts';
 import { pods } from './pods.ts';
+import { scheduler } from './scheduler.ts';
+import { scheduling } from './scheduling.ts';
+import { services } from './services.ts';
+import { units } from './units.ts';
 import { probeHosts, type Seen } from './probe.ts';
 import { tryOut, type Trial } from './trial.ts';
-import { units } from './units.ts';
 import type { CheckResult, VerifyCheck, VerifyContext } from './verify.ts';
 
 /** In the order of the report: what lies below comes first. */
-export const verifyChecks: readonly VerifyCheck[] = [hosts, units, apiServer, nodes, pods, podNetwork, dns];
+export const verifyChecks: readonly VerifyCheck[] = [
+  hosts,
+  units,
+  etcd,
+  apiServer,
+  controllerManager,
+  scheduler,
+  apiEndpoint,
+  kubelet,
+  nodes,
+  flannel,
+  kubeProxy,
+  forwarding,
+  coredns,
+  auditLog,
+  certificates,
+  pods,
+  podNetwork,
+  services,
+  hairpin,
+  dns,
+  scheduling,
+  execLogs,
+  encryption,
+];
 
 export interface Answer extends CheckResult {
   id: string;

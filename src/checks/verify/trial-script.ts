@@ -85,7 +85,7 @@ ${Object.entries(work)
   .map(([name, text]) => `(\n${text}\n) >"$s_d/${name}" 2>&1 </dev/null 9>&- & s_jobs="$s_jobs $!"; s_waits="$s_waits $!"`)
   .join('\n')}
 wait $s_waits
-for s_w in $s_work; do echo "@work $s_w"; cat "$s_d/$s_w"; done
+for s_w in $s_work; do echo "@work $s_w"; cat "$s_d/$s_w"; echo; done
 echo '@finished'
 while :; do s_run sleep 3600; done
 `;

@@ -46,6 +46,9 @@ export const PORT = 8080;
 /** Seconds that a pod may need to start when everything works. */
 const POD_START = 20;
 
+/** Seconds beyond all that is waited for on purpose, after which the trial is given up. */
+const GIVE_UP = 120;
+
 /** No image is pulled: every node keeps agnhost. `suffix` makes the namespace's name unique. */
 export async function tryOut(
   context: VerifyContext,
@@ -103,6 +106,13 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
   const [go, finished] = [gate(), gate()];
   let session: Session | undefined;
   const stop = (): void => session?.end();
+  const giveUp = setTimeout(
+    () => {
+      problem = `the trial on ${speaker.name} does not come to an end`;
+      stop();
+    },
+    (2 * Math.max(context.patience, POD_START) + GIVE_UP) * 1000,
+  );
   try {
     const runner = await context.runner(speaker.name);
     session = runner.open(script, {
@@ -139,6 +149,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
   } catch (error) {
     return { namespace, speaker: undefined, problem: messageOf(error), pods, services: undefined, calls: {}, work: {} };
   } finally {
+    clearTimeout(giveUp);
     context.stop.removeEventListener('abort', stop);
     session?.end();
     // The objects are being deleted when the script has ended.

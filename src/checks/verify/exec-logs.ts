@@ -1,0 +1,37 @@
+import { KUBECTL } from './trial-script.ts';
+import { failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
+
+/** The way from the API server to every kubelet, which nothing else uses. */
+export const execLogs: VerifyCheck = {
+  id: 'exec-logs',
+  title: 'kubectl logs and kubectl exec work',
+  trial: true,
+  work: ({ namespace, pods }) => `
+( timeout 30 ${KUBECTL} -n ${namespace} exec ${pods.at(-1) ?? 'echo-0'} -- /agnhost --version 2>&1 | sed 's/^/exec /' ) &
+timeout 30 ${KUBECTL} -n ${namespace} logs -l app=echo --prefix --tail=1 --ignore-errors --max-log-requests=${Math.max(5, pods.length)} 2>&1 | sed 's/^/logs /'
+wait`,
+  run({ trial }) {
+    const running = Object.entries(trial.pods).filter(([, { address }]) => address !== undefined);
+    if (running.length === 0) return notTried('no pod runs');
+    const lines = (trial.work['exec-logs'] ?? '').split('\n');
+    const said = (kind: string): string[] => lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(5));
+    const hint =
+      'the API server must reach port 10250 of the node, and the kubelet must accept its certificate (ClusterRoleBinding slipway:kubelet-api)';
+    const errors = said('logs').filter((line) => !line.startsWith('[pod/'));
+    const findings: Finding[] = running
+      .filter(([, { name }]) => !said('logs').some((line) => line.startsWith(`[pod/${name}/`)))
+      .map(([node, { name }]) =>
+        failing(node, 'kubectl logs does not work', {
+          hint,
+          evidence: errors
+            .filter((line) => errors.length === 1 || line.includes(name) || line.includes(node))
+            .slice(0, 2)
+            .join('\n'),
+        }),
+      );
+    const last = running.at(-1)!;
+    if (!said('exec').some((line) => /version/.test(line)))
+      findings.push(failing(last[0], 'kubectl exec does not work', { hint, evidence: said('exec').slice(-2).join('\n') }));
+    return verdict(findings, { message: `logs from ${running.length} nodes, exec on ${last[0]}` });
+  },
+};

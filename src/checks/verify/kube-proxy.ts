@@ -1,0 +1,10 @@
+import { asked, healthFindings, healthProbe } from './health.ts';
+import { verdict, type VerifyCheck } from './verify.ts';
+
+export const kubeProxy: VerifyCheck = {
+  id: 'kube-proxy',
+  title: 'Every kube-proxy is well and up to date',
+  probe: (host, context) => healthProbe(context, { host, component: 'kube-proxy' }),
+  run: (context) =>
+    verdict(healthFindings(context, 'kube-proxy'), { message: `on ${asked(context).length} nodes, ${context.cluster.network.proxy.mode}` }),
+};

@@ -1,0 +1,9 @@
+import { asked, healthFindings, healthProbe } from './health.ts';
+import { count, verdict, type VerifyCheck } from './verify.ts';
+
+export const kubelet: VerifyCheck = {
+  id: 'kubelet',
+  title: 'Every kubelet is well',
+  probe: (host, context) => healthProbe(context, { host, component: 'kubelet' }),
+  run: (context) => verdict(healthFindings(context, 'kubelet'), { message: count(asked(context).length, 'kubelet') }),
+};

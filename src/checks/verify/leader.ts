@@ -1,0 +1,63 @@
+import { isControlPlane } from '../../components/topology.ts';
+import { asked, healthFindings, healthProbe } from './health.ts';
+import { KUBECTL } from './trial-script.ts';
+import { count, failing, verdict, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
+
+/** Seconds: a leader renews its lease every 2 s and loses it after 15 s (client-go's leader election as both components use it). */
+const LEASE = 15;
+
+/** One process of several leads, and says so in a lease; the others wait. */
+export function leadingCheck(component: 'kube-controller-manager' | 'kube-scheduler', title: string): VerifyCheck {
+  const lease = `${KUBECTL} get --raw /apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${component} --request-timeout=5s`;
+  return {
+    id: component.replace('kube-', ''),
+    title,
+    probe(host, context) {
+      if (!isControlPlane(host)) return undefined;
+      return `${healthProbe(context, { host, component })!}
+s_age() { s_time=$(${lease} 2>&1 | sed -n 's/.*"renewTime":"\\([^"]*\\)".*/\\1/p'); [ -n "$s_time" ] && s_age=$(($(date +%s) - $(date -d "$s_time" +%s))); }
+until s_age && [ "$s_age" -le ${LEASE} ] || [ "$(date +%s)" -ge "$s_end" ]; do sleep 0.5; done
+printf '@lease %s ' "\${s_age:--}"; ${lease}`;
+    },
+    run(context) {
+      const findings = [...healthFindings(context, component), ...leaseFindings(context, component)];
+      const holder = holderOf(context);
+      return verdict(findings, {
+        message: `${count(asked(context).length, 'process')} well${holder ? `, ${holder} leads` : ''}`.replace('processs', 'processes'),
+        data: { leader: holder },
+      });
+    },
+  };
+}
+
+interface Lease {
+  holder: string;
+  /** Seconds since it was renewed. */
+  age: number;
+}
+
+function leaseOf(context: CheckContext): Lease | undefined {
+  for (const host of asked(context)) {
+    const [, age, text] = /@lease (\d+|-) (\{.*)/.exec(context.seen(host)!) ?? [];
+    if (text === undefined) continue;
+    const { spec } = JSON.parse(text) as { spec?: { holderIdentity?: string } };
+    return { holder: spec?.holderIdentity ?? '', age: Number(age) };
+  }
+  return undefined;
+}
+
+/** A holder is called HOSTNAME_UUID. */
+function holderOf(context: CheckContext): string | undefined {
+  return leaseOf(context)?.holder.replace(/_[0-9a-f-]{36}$/, '');
+}
+
+function leaseFindings(context: CheckContext, component: string): Finding[] {
+  // Without an answer the API server is to blame, which has a check of its own.
+  if (!asked(context).some((host) => /@lease \S+ (?:\{|.*NotFound)/.test(context.seen(host)!))) return [];
+  const lease = leaseOf(context);
+  const hint = `journalctl -u ${component} on the control planes tells more`;
+  if (!lease || lease.holder === '') return [failing([], `no ${component} leads: nobody has ever taken its lease`, { hint })];
+  if (lease.age > LEASE)
+    return [failing([], `no ${component} leads: ${holderOf(context)!} renewed its lease ${lease.age} s ago for the last time`, { hint })];
+  return [];
+}
