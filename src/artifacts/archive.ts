@@ -8,8 +8,8 @@ import { createGzip } from 'node:zlib';
 import { execa } from 'execa';
 import { SlipwayError } from '../base/errors.ts';
 import { hasBytes, remember } from './cache.ts';
-import { contentDigest, sha256OfFile, sumsText } from './digest.ts';
-import { codeOf, syncDirectory, syncFile, unlessMissing, writeFileDurably } from './directories.ts';
+import { contentDigest, sumsText } from './digest.ts';
+import { codeOf, sha256OfFile, syncDirectory, syncFile, unlessMissing, writeFileDurably } from './files.ts';
 import { bytesOf, bytesOfFile, tar, type Bytes } from './tar.ts';
 import type { Archive, LockedArtefact } from './types.ts';
 
@@ -121,7 +121,11 @@ async function zstd(
     throw written.reason;
   const error: unknown = compressed.status === 'rejected' ? compressed.reason : (written as PromiseRejectedResult).reason;
   if (codeOf(error) !== 'ENOENT') throw error;
-  throw new SlipwayError('The program zstd is not installed on this machine', {
+  throw zstdMissing();
+}
+
+export function zstdMissing(): SlipwayError {
+  return new SlipwayError('The program zstd is not installed on this machine', {
     code: 'ARTIFACT_TOOL_MISSING',
     category: 'failed',
     hint: 'Install zstd (the package has the same name everywhere).',

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { sha256Of, sha256OfFile } from './digest.ts';
-import { syncDirectory, syncFile, unlessMissing, writeFileDurably } from './directories.ts';
+import { sha256Of } from './digest.ts';
+import { sha256OfFile, syncDirectory, syncFile, unlessMissing, writeFileDurably } from './files.ts';
 import type { Identity } from './source.ts';
-import { lockedArtefactSchema } from './schema.ts';
+import { lockedArtefactSchema, parseJson } from './schema.ts';
 import type { Artefact, LockedArtefact } from './types.ts';
 
 /**
@@ -82,6 +82,7 @@ export function openCache(directory: string): Cache {
 export async function hasBytes(path: string, sha256: string): Promise<boolean> {
   const now = await seenNow(path);
   if (!now) return false;
+  // What is damaged counts as absent: it can be made again.
   const before = parseJson((await unlessMissing(readFile(recordPath(path), 'utf8'))) ?? '', seenSchema);
   if (before && same(before, now)) return true;
   if ((await sha256OfFile(path)) === sha256) {
@@ -132,14 +133,4 @@ async function seenNow(path: string): Promise<Seen | undefined> {
 
 function same(a: Seen, b: Seen): boolean {
   return a.size === b.size && a.mtime === b.mtime && a.ctime === b.ctime && a.inode === b.inode;
-}
-
-/** What is damaged counts as absent: it can be made again. */
-function parseJson<T>(text: string, schema: z.ZodType<T>): T | undefined {
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { ContentDigest } from './types.ts';
 
 /** The text of an artefact's SHA256SUMS file: `<hex>  <name>\n` per file, sorted by name; `sha256sum -c` reads it. */
@@ -17,10 +16,4 @@ export function contentDigest(files: Readonly<Record<string, string>>): ContentD
 
 export function sha256Of(bytes: string | Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { LineCounter, parseDocument, stringify } from 'yaml';
 import { SlipwayError, SlipwayErrors } from '../base/errors.ts';
-import { unlessMissing, writeFileDurably } from './directories.ts';
+import { unlessMissing, writeFileDurably } from './files.ts';
 import { lockSchema } from './schema.ts';
 import type { Artefact, Lock, LockedArtefact } from './types.ts';
 
@@ -31,7 +31,7 @@ export function parseLock(text: string, file: string): Lock {
 
   const { data, error } = lockSchema.safeParse(document.toJS());
   if (data) return data;
-  const issue = error!.issues[0]!;
+  const issue = error.issues[0]!;
   const path = issue.path.filter((key) => typeof key !== 'symbol');
   const node = document.getIn(path, true) as { range?: [number, number, number] } | undefined;
   throw invalid(`${path.join('.') || 'document'}: ${issue.message}`, node?.range?.[0] ?? 0);

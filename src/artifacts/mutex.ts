@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, unlessMissing } from './directories.ts';
+import { codeOf, unlessMissing } from './files.ts';
 
 export interface MutexOptions {
   /** Called once when another process, or another call, is ahead. */

@@ -14,3 +14,13 @@ export const lockedArtefactSchema: z.ZodType<LockedArtefact> = z.strictObject({
 });
 
 export const lockSchema: z.ZodType<Lock> = z.strictObject({ version: z.literal(1), artifacts: z.array(lockedArtefactSchema) });
+
+/** Undefined when the text is not JSON or not of the schema. */
+export function parseJson<T>(text: string, schema: z.ZodType<T>): T | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,5 +1,6 @@
 import { SlipwayError, isSlipwayError } from '../base/errors.ts';
 import type { ArtifactsConfig } from '../config/cluster.ts';
+import { bundleSource } from './bundle.ts';
 import { goSource } from './go/source.ts';
 import { get } from './release/http.ts';
 import { PROBE } from './release/layout.ts';
@@ -9,7 +10,7 @@ import type { Source, Wanted } from './source.ts';
 /** Long enough for a slow proxy, short enough to wait for before every first fetch without a network. */
 const PROBE_MS = 5_000;
 
-/** The source that the cluster file asks for. */
+/** The source that the cluster file asks for; a relative bundle path is taken from the working directory. */
 export function sourceFor({ source }: ArtifactsConfig, environment: NodeJS.ProcessEnv = process.env): Source {
   if (source === 'go') return goSource(environment);
   if (source === 'release') return releaseSource({ environment });
@@ -20,11 +21,7 @@ export function sourceFor({ source }: ArtifactsConfig, environment: NodeJS.Proce
       reachable: () => isReachable(PROBE, environment),
     });
   if ('mirror' in source) return releaseSource({ mirror: source.mirror, environment });
-  throw new SlipwayError('This Slipway cannot read bundles yet', {
-    code: 'ARTIFACT_BUNDLE_UNSUPPORTED',
-    category: 'usage',
-    hint: 'Set spec.artifacts.source to auto, release, go, or a mirror.',
-  });
+  return bundleSource(source.bundle);
 }
 
 export interface AutoOptions {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SlipwayError, bug, isSlipwayError } from '../base/errors.ts';
 import { findArchive, makeArchive } from './archive.ts';
 import { openCache, sweep } from './cache.ts';
-import { cacheError, isAbort } from './directories.ts';
+import { cacheError, isAbort } from './files.ts';
 import { checkAgainstLock, emptyLock, lockedIn, mergeLock, readLock, writeLock } from './lock-file.ts';
 import { limiter, withMutex } from './mutex.ts';
 import type { Fetched, Source, WaitOptions, Wanted } from './source.ts';

@@ -42,7 +42,7 @@ async function build(wanted: readonly Wanted[], toolchain: Toolchain, options: F
   // Missing tools are better heard of now than after ten minutes of compiling.
   for (const { artefact, recipe } of orders) await requireCompiler(artefact, recipe, { toolchain, options });
 
-  const built = new Map(orders.map(({ artefact }) => [artefact, {} as Record<string, string>]));
+  const built = new Map<Artefact, Record<string, string>>(orders.map(({ artefact }) => [artefact, {}]));
   const deliverComplete = async (among: readonly Artefact[]): Promise<void> => {
     for (const { artefact, recipe } of orders) {
       const outputs = built.get(artefact)!;

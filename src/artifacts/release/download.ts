@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError, isSlipwayError } from '../../base/errors.ts';
-import { sha256Of, sha256OfFile } from '../digest.ts';
-import { unlessMissing, writeFileDurably } from '../directories.ts';
+import { sha256Of } from '../digest.ts';
+import { sha256OfFile, unlessMissing, writeFileDurably } from '../files.ts';
 import { get, statusError, wrap, type RequestOptions } from './http.ts';
 
 export interface DownloadRequest extends RequestOptions {

@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { SlipwayError, isSlipwayError, messageOf } from '../../base/errors.ts';
-import { isAbort, isDiskError } from '../directories.ts';
+import { isAbort, isDiskError } from '../files.ts';
 import { proxyFor } from './proxy.ts';
 
 export interface RequestOptions {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { SlipwayError } from '../../base/errors.ts';
 import { sha256Of } from '../digest.ts';
+import { parseJson } from '../schema.ts';
 import { layoutArchive, type Blob } from '../oci.ts';
 import { bytesOf, bytesOfFile, type Bytes } from '../tar.ts';
 import type { Architecture } from '../types.ts';
@@ -29,6 +30,8 @@ const indexSchema = z.object({
   manifests: z.array(descriptorSchema.extend({ platform: z.object({ os: z.string(), architecture: z.string() }).optional() })),
 });
 const manifestSchema = z.object({ mediaType: z.string().optional(), config: descriptorSchema, layers: z.array(descriptorSchema) });
+
+const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() });
 
 const INDEX = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json'];
 const MANIFEST = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'];
@@ -100,16 +103,17 @@ export function parseReference(reference: string): { host: string; repository: s
 
 /** An anonymous token from where the registry says (distribution-spec, "token" authentication). */
 async function token(challenge: string, options: RequestOptions): Promise<string> {
-  const parameters = Object.fromEntries([...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]));
-  const { realm, ...rest } = parameters as Record<string, string>;
+  const parameters = new Map([...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]));
+  const realm = parameters.get('realm');
+  parameters.delete('realm');
   if (!/^Bearer\b/i.test(challenge) || !realm) throw invalid(challenge, 'the registry asks for a login that is not known here');
   const url = new URL(realm);
-  for (const [name, value] of Object.entries(rest)) url.searchParams.set(name, value);
+  for (const [name, value] of parameters) url.searchParams.set(name, value);
   const { environment, signal } = options;
-  const answer = z
-    .object({ token: z.string().optional(), access_token: z.string().optional() })
-    .parse(JSON.parse(await getText(url.href, { environment, signal })));
-  return answer.token ?? answer.access_token ?? '';
+  const answer = parseJson(await getText(url.href, { environment, signal }), tokenSchema);
+  const found = answer?.token ?? answer?.access_token;
+  if (!found) throw invalid(challenge, `${url.host} gave no token`);
+  return found;
 }
 
 function invalid(reference: string, why: string): SlipwayError {

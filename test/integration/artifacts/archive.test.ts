@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
-import { sha256OfFile } from '../../../src/artifacts/digest.ts';
+import { sha256OfFile } from '../../../src/artifacts/files.ts';
 import { createStore, type Store } from '../../../src/artifacts/store.ts';
 import type { Archive, LockedArtefact } from '../../../src/artifacts/types.ts';
 import { scratch, textSource, tool } from './fixture.ts';

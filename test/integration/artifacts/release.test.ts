@@ -292,7 +292,7 @@ describe('a proxy from the environment', () => {
       delete https.globalAgent.options.ca;
       open.forEach((socket) => socket.destroy());
       await closeServer(proxy);
-      await closeServer(secure as never);
+      await closeServer(secure);
     }
   });
 });
