@@ -85,6 +85,8 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
 
   const run = async (script: string, rights: Rights, options: RunOptions): Promise<RunResult> => {
     const interrupted = interruption(host, options.signal);
+    // It may fail before the script has come so far as to read it; that is noticed then.
+    if (options.stdin instanceof Readable) options.stdin.on('error', () => {});
     try {
       const taking = shells.take(rights);
       const { shell, reserve } = await Promise.race([taking, interrupted.fired]).catch((error: unknown) => {

@@ -101,6 +101,8 @@ export async function startSshd(
         child.kill();
         await once(child, 'exit');
       }
+      // Sessions of a lost connection live on and hold the other end.
+      child.stderr.destroy();
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -70,7 +70,10 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
     const server = connect({ port: targetPort, host: targetHost, noDelay: true });
     const pair = { client, server };
     pairs.add(pair);
-    client.once('close', () => pairs.delete(pair));
+    // A black hole hides the end of one side from the other: both must be closed in the end.
+    const forget = (): void => void (client.closed && server.closed && pairs.delete(pair));
+    client.once('close', forget);
+    server.once('close', forget);
     relay(client, server, true);
     relay(server, client, false);
   });
