@@ -16,6 +16,14 @@ const missing = `f_missing() {
   done
 }`;
 
+/** What a run that was killed may have left behind of `quiet`. */
+const tidy = 'grep -qs slipway-install /usr/sbin/policy-rc.d && rm -f /usr/sbin/policy-rc.d';
+
+/** A run that was killed leaves dpkg's journal, without whose completion apt refuses everything. */
+const journal = `f_journal() {
+  [ -n "$(ls /var/lib/dpkg/updates)" ] && dpkg --force-confold --configure -a
+}`;
+
 /** Reading the lists takes a lock of its own, for which apt has no timeout: on a freshly booted host apt-daily holds it. */
 const update = `f_update() {
   f_tries=0
@@ -25,19 +33,28 @@ const update = `f_update() {
     printf '%s\\n' "$f_said" >&2
     return 1
   done
+}
+f_mend() {
+  f_journal
+  f_code=$?
+  f_update || return "$f_code"
 }`;
 
 /**
- * Debian starts what it installs. Masking the unit would keep it down, but also leave it masked when this is killed half way. So a
+ * Debian starts and enables what it installs. Masking the unit would prevent both, but also leave it masked when this is killed half way. So a
  * policy-rc.d(8) denies the start for the life of this very process, known by its number and start time, and is harmless when left behind;
- * somebody else's policy is left alone. The package also enables its unit for the next boot: undone for what was not there before.
+ * somebody else's policy is left alone. A preset that lasts until the next boot keeps the unit disabled; Debian 11 does not ask presets, so it is
+ * disabled there afterwards.
  */
-function policy(units: readonly string[]): string {
+function quiet(units: readonly string[]): string {
   const names = units.flatMap((unit) => [unit, unit.replace('.service', '')]).join('|');
   return `f_policy=/usr/sbin/policy-rc.d
-if [ ! -e $f_policy ] || grep -q slipway-install $f_policy; then
-  trap 'rm -f $f_policy' EXIT
-  trap 'exit 143' HUP INT TERM
+f_preset=/run/systemd/system-preset/00-slipway-install.preset
+trap 'rm -f $f_preset' EXIT
+trap 'exit 143' HUP INT TERM
+mkdir -p \${f_preset%/*} && echo 'disable ${units.join(' ')}' >$f_preset
+if [ ! -e $f_policy ]; then
+  trap 'rm -f $f_preset $f_policy' EXIT
   cat >$f_policy <<POLICY
 #!/bin/sh
 # slipway-install: denies the start of what one process installs, for as long as it lives.
@@ -88,11 +105,13 @@ export const debian: OsFamily = {
 exec </dev/null
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
 ${missing}
+${journal}
+${tidy}
 ${update}
 f_new=$(f_missing ${sh`${packages}`})
 [ -n "$f_new" ] || exit 0
-${units.length === 0 ? '' : policy(units.map((name) => services[name]!))}
-${refresh ? `f_update && ${install} || exit` : `${install} || { f_update && ${install}; } || exit`}
+${units.length === 0 ? '' : quiet(units.map((name) => services[name]!))}
+${refresh ? 'f_update || exit\n' : ''}${install} || { f_mend && ${install}; } || exit
 ${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) systemctl disable --quiet --now ${services[name]} ;; esac`).join('\n')}
 )`;
   },
@@ -104,6 +123,8 @@ ${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) sys
 exec </dev/null
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
 ${missing}
+${journal}
+${tidy}
 f_gone=$(f_missing ${sh`${packages}`})
 f_there=
 for f_p in ${sh`${packages}`}; do case "
@@ -113,7 +134,7 @@ $f_p
 "*) ;; *) f_there="$f_there $f_p" ;; esac; done
 [ -n "$f_there" ] || exit 0
 f_before=$(${orphans})
-${apt} purge $f_there || exit
+${apt} purge $f_there || { f_journal && ${apt} purge $f_there; } || exit
 f_more=
 for f_p in $(${orphans}); do case "
 $f_before

@@ -114,7 +114,8 @@ describe('package commands', () => {
 
   /** Runs a command with functions in the place of the system's tools; each prints its name and what it was given. */
   function run(text: string, tools: Readonly<Record<string, string>>): { status: number | null; lines: string[] } {
-    const functions = Object.entries(tools).map(([name, body]) => `${name.replace('-', '_')}() { ${body}\n}`);
+    // Never the machine's own dpkg.
+    const functions = Object.entries({ dpkg: 'return 1', ...tools }).map(([name, body]) => `${name.replace('-', '_')}() { ${body}\n}`);
     const renamed = Object.keys(tools).reduce((result, name) => result.replaceAll(name, name.replace('-', '_')), text);
     const { status, stdout } = spawnSync('sh', { input: `${functions.join('\n')}\n${renamed}`, encoding: 'utf8' });
     return { status, lines: stdout.split('\n').filter(Boolean) };
