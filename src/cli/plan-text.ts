@@ -30,7 +30,7 @@ export function planText(plan: Plan, { paint, details, diffs = {} }: PlanTextOpt
 
 function diffLines(diff: string | undefined, paint: Paint): string[] {
   const colours = { '+': 'green', '-': 'red', '@': 'cyan' } as const;
-  return (diff?.split('\n') ?? []).map((line) => {
+  return (diff ? diff.split('\n') : []).map((line) => {
     const colour = colours[line[0] as '+'];
     return `  ${colour ? paint(colour, line) : line}`;
   });

@@ -18,8 +18,6 @@ export interface BatchOptions {
   /** Marks the lines that report; everything else is output of the step. */
   token: string;
   bytes(ref: string): Promise<Buffer>;
-  /** Whether unit files changed since systemd last read them. */
-  reload: boolean;
 }
 
 /** What a line of a batch's output says. */
@@ -64,18 +62,15 @@ s_end() {
 export async function stepsBatch(steps: readonly Step[], options: BatchOptions): Promise<Batch> {
   const stdin: Buffer[] = [];
   let text = prelude(options, steps.some((step) => step.action.kind === 'package'));
-  let reload = options.reload;
+  let wroteUnit = false;
   for (const [index, step] of steps.entries()) {
     const bytes = await Promise.all(contentsOf(step).map(async (content) => ('text' in content ? Buffer.from(content.text) : options.bytes(content.ref))));
     stdin.push(...bytes);
-    if (step.action.kind === 'file' && isUnitFile(step.action.path)) reload = true;
-    let shell = shellFor(step.action, bytes);
-    if (step.action.kind === 'unit' && reload) {
-      shell = `systemctl daemon-reload\n${shell}`;
-      reload = false;
-    }
+    if (step.action.kind === 'file' && isUnitFile(step.action.path)) wroteUnit = true;
+    const shell = shellFor(step.action, bytes);
     text += `\ns_begin ${index}\n( set -e\n${shell}\n)${bytes.length === 0 ? ' </dev/null' : ''}\ns_end ${index} $? ${sh`${step.id}`}\n`;
   }
+  if (wroteUnit) text += '\nsystemctl daemon-reload\n';
   return { script: text, stdin: Buffer.concat(stdin) };
 }
 

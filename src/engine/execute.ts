@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '../base/errors.ts';
 import type { Runner } from '../remote/runner.ts';
-import { isUnitFile } from './actions/file.ts';
 import { deliveryBatch, readReport, stepsBatch, type Batch, type BatchOptions } from './batch.ts';
 import { nameOf, type Emit } from './events.ts';
 import type { LocalHandler, Materials } from './materials.ts';
@@ -48,7 +47,6 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
   const lanes = groupByLane(plan.steps);
   const busy = new Set<string>();
   const failures: Failure[] = [];
-  const reload = new Set<string>();
   const uploadSlots = semaphore(options.uploads ?? 8);
   const running = new Set<Promise<void>>();
 
@@ -94,7 +92,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
     let output: string[] = [];
     try {
       const runner = await options.runner(host);
-      const batchOptions: BatchOptions = { run: options.run, token, bytes: (ref) => options.materials.bytes(ref), reload: reload.delete(host) };
+      const batchOptions: BatchOptions = { run: options.run, token, bytes: (ref) => options.materials.bytes(ref) };
       const batch = await render(steps, batchOptions);
       const result = await runner.run(batch.script, {
         stdin: batch.stdin,
@@ -126,7 +124,6 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       });
       const left = steps.find((step) => is(step.id, 'running') || is(step.id, 'waiting'));
       if (left && !options.stop.aborted && !steps.some((step) => is(step.id, 'failed'))) fail(left, `the script ended early (exit code ${result.code})`, (output.join('\n') + result.stderr).trim());
-      if (steps.some(({ action, id }) => action.kind === 'file' && isUnitFile(action.path) && is(id, 'done')) && steps.at(-1)!.action.kind !== 'unit') reload.add(host);
     } catch (error) {
       const step = steps.find((s) => is(s.id, 'running')) ?? steps.find((s) => is(s.id, 'waiting')) ?? steps[current]!;
       fail(step, messageOf(error), output.join('\n'));

@@ -15,6 +15,9 @@ export interface CommandResult {
   stderr: string;
 }
 
+/** The kernel says nothing to whoever asked for word of a parent's death after it; so look, once it would. */
+const orphanCheck = '[ "$PPID" = "$0" ] || exit 137; exec "$@"';
+
 /** Runs a program of this machine and returns its standard output; LAB_COMMAND_FAILED with its last lines when it does not end with 0. */
 export async function run(file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const result = await attempt(file, args, options);
@@ -29,7 +32,7 @@ export async function run(file: string, args: readonly string[], options: Comman
 
 /** Like `run`, but any exit code is an answer (128 + signal for a killed program). LAB_COMMAND_FAILED only when the program cannot be started. */
 export async function attempt(file: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const [program, words] = options.bound === true ? ['setpriv', ['--pdeathsig', 'KILL', file, ...args]] : [file, [...args]];
+  const [program, words] = options.bound === true ? ['setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', orphanCheck, String(process.pid), file, ...args]] : [file, [...args]];
   const child = execa(program, words, {
     reject: false,
     // One language for whoever reads the evidence; sbin, because sudo and cron may leave it out.

@@ -73,7 +73,7 @@ async function startUnit(unit: string, script: string, log: string): Promise<voi
 async function startDetached(script: string, log: string): Promise<void> {
   const output = await open(log, 'w');
   try {
-    const child = spawn('unshare', ['--mount', '--propagation', 'slave', 'sh', script], {
+    const child = spawn('unshare', ['--mount', '--propagation', 'slave', 'sh', script, String(process.pid)], {
       cwd: '/',
       detached: true,
       stdio: ['ignore', output.fd, output.fd],

@@ -82,16 +82,27 @@ enter() {
       ${version === 1 ? inherit : enable}
       parent="$child"
     done
-    echo 0 > "$child/cgroup.procs"
+    echo 0 > "$child/cgroup.procs" || return 1
   done
 }
 
 clear_groups() {
   for hierarchy in ${sh`${hierarchies}`}; do
-    find "$hierarchy/"${sh`${group}`}/machine -mindepth 1 -depth -type d -exec rmdir {} +
+    find "$hierarchy/"${sh`${group}`} -mindepth 1 -depth -type d -path '*/machine*' -exec rmdir {} +
   done
 }
 
+# Also when it fails half-way: nobody else would look for groups that are made after the lab is gone.
+leave() {
+  for hierarchy in ${sh`${hierarchies}`}; do
+    echo 0 > "$hierarchy/cgroup.procs" || true
+    find "$hierarchy/"${sh`${group}`} -depth -type d -exec rmdir {} + || true
+  done
+}
+
+# Whoever starts this gives its process: if that was killed meanwhile, the host is not wanted any more.
+[ "$PPID" = "$1" ] || exit 0
+trap leave EXIT
 enter supervisor
 `;
 }

@@ -11,6 +11,18 @@ import { testLab, type TestLab } from '../helpers/lab.ts';
 const FINGERPRINT = `find /etc /opt/slipway /usr/lib/systemd/system/etcd.service /var/lib/slipway -printf '%p %T@ %C@ %m %u %g\\n' 2>/dev/null | grep -v -e '^/etc/cni/net.d ' | sort | sha256sum
 systemctl show -p Id,ExecMainStartTimestampMonotonic,NRestarts etcd kube-apiserver kube-controller-manager kube-scheduler api-endpoint containerd kubelet flanneld kube-proxy slipway-forwarding`;
 
+/** When each unit's process was started. */
+const STARTS =
+  'for u in etcd kube-apiserver kube-controller-manager kube-scheduler api-endpoint containerd kubelet flanneld kube-proxy slipway-forwarding; do echo "$u.service $(systemctl show -P ExecMainStartTimestampMonotonic $u)"; done';
+
+function movedUnits(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): string[] {
+  const moved = Object.keys(before).flatMap((host) => {
+    const lines = new Set(before[host]!.split('\n'));
+    return after[host]!.split('\n').filter((line) => !lines.has(line)).map((line) => `${host} ${line.split(' ')[0]}`);
+  });
+  return moved.sort();
+}
+
 describe('a six-line cluster file on three fresh hosts', () => {
   let lab: TestLab;
   beforeAll(async () => {
@@ -133,6 +145,43 @@ spec:
     expect(await lab.on('cp-1', "find / -xdev -name '*ca*.key' -path '*kube*' 2>/dev/null")).toBe(
       '/etc/kubernetes/pki/kubelet-client-ca.key',
     );
+  });
+
+  test('restarts exactly what a changed setting concerns', async () => {
+    const file = join(lab.directory, 'cluster.yaml');
+    const before = await readFile(file, 'utf8');
+    const started = await lab.everywhere(STARTS);
+    await writeFile(
+      file,
+      `${before}  network: { flannel: { mtu: 1400 } }\n  components: { kube-apiserver: { args: { v: 2 } }, kubelet: { args: { v: 2 } } }\n`,
+    );
+    const { stdout } = await lab.ok('plan', '-o', 'json');
+    const units = (JSON.parse(stdout) as { steps: { host: string; action: { kind: string; name: string } }[] }).steps.flatMap(({ host, action }) => (action.kind === 'unit' ? [`${host} ${action.name}`] : []));
+    const expected = ['cp-1 flanneld.service', 'cp-1 kube-apiserver.service', 'cp-1 kubelet.service', 'w-1 flanneld.service', 'w-1 kubelet.service', 'w-2 flanneld.service', 'w-2 kubelet.service'];
+    expect(units.sort()).toEqual(expected);
+    await lab.ok('apply', '--yes');
+    expect(movedUnits(started, await lab.everywhere(STARTS))).toEqual(expected);
+    expect(await lab.on('w-1', 'cat /run/flannel/subnet.env')).toContain('FLANNEL_MTU=1400');
+    expect((await lab.slipway('plan', '--detailed-exitcode')).exitCode).toBe(0);
+  });
+
+  test('mends an edited, a deleted and a half-written file and a stopped unit, and touches nothing else', async () => {
+    await lab.on('w-1', 'echo "# by hand" >>/etc/kubernetes/kube-proxy/config.yaml; systemctl stop kube-proxy');
+    await lab.on('w-2', 'rm /etc/flannel/net-conf.json');
+    await lab.on('cp-1', 'truncate -s 200 /etc/systemd/system/kube-scheduler.service');
+    const started = await lab.everywhere(STARTS);
+    const { stdout } = await lab.ok('plan', '-o', 'json');
+    const planned = (JSON.parse(stdout) as { steps: { id: string }[] }).steps.map(({ id }) => id).filter((id) => !/\/(addons\/api|ready\/units)$/.test(id));
+    expect(planned.sort()).toEqual([
+      'cp-1/kube-scheduler/file/etc/systemd/system/kube-scheduler.service',
+      'cp-1/kube-scheduler/unit',
+      'w-1/kube-proxy/file/etc/kubernetes/kube-proxy/config.yaml',
+      'w-1/kube-proxy/unit',
+      'w-2/flanneld/file/etc/flannel/net-conf.json',
+    ]);
+    await lab.ok('apply', '--yes');
+    expect(movedUnits(started, await lab.everywhere(STARTS))).toEqual(['w-1 kube-proxy.service']);
+    expect((await lab.slipway('plan', '--detailed-exitcode')).exitCode).toBe(0);
   });
 
   test('is back by itself after all hosts lost their power at once', async () => {

@@ -59,7 +59,10 @@ export const commands: readonly CommandSpec[] = [
     name: 'verify',
     summary: 'check that every component really works',
     cluster: true,
-    options: [{ flags: '--report <file>', description: 'also write a report: .json or .xml (JUnit)' }],
+    options: [
+      { flags: '--report <file>', description: 'also write a report: .json or .xml (JUnit)' },
+      { flags: '--deep', description: 'the slower checks too', default: false },
+    ],
     examples: ['slipway verify', 'slipway verify --report verify.xml'],
     load: async () => (await import('./verify.ts')).verify,
   },

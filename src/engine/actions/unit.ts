@@ -1,8 +1,12 @@
 import { sh } from '../../base/quote.ts';
+import { RUN } from '../state.ts';
 import type { UnitAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
-/** Starting never waits: systemd absorbs the order, and readiness is a wait of its own. */
+/**
+ * Starting never waits: systemd absorbs the order, and readiness is a wait of its own. What runs with the wanted settings already is left
+ * running, so that a repeated step disturbs nothing.
+ */
 export const unit: Kind<UnitAction> = {
   reason({ name, digest, running = true }, state) {
     const found = state.units[name];
@@ -13,6 +17,15 @@ export const unit: Kind<UnitAction> = {
     if (found.needsReload) return 'systemd has not read the changed unit';
     return undefined;
   },
-  shell: ({ name, running = true }) =>
-    sh`systemctl --no-reload --quiet enable ${name}` + (running ? sh`; systemctl reset-failed ${name} 2>/dev/null || :; systemctl restart --no-block ${name}` : ''),
+  shell: ({ name, digest, running = true }) =>
+    sh`[ "$(systemctl show -P NeedDaemonReload ${name})" = no ] || systemctl daemon-reload
+systemctl --no-reload --quiet enable ${name}\n` + (running ? restart(name, digest) : ''),
 };
+
+function restart(name: string, digest: string): string {
+  return sh`s_p=$(systemctl show -P MainPID ${name})
+if systemctl is-active --quiet ${name} && grep -qsF ${digest} /proc/"$s_p"/environ ${`${RUN}/inputs/${name}`}; then :; else
+systemctl reset-failed ${name} 2>/dev/null || :
+systemctl restart --no-block ${name}
+fi`;
+}
