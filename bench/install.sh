@@ -35,7 +35,7 @@ pki=$state/pki
 mkdir -p "$pki" "$run/rendered"
 . "$here/pki.sh"
 
-ssh_options=(-F none -i "$key" -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile="$known_hosts" -o StrictHostKeyChecking=yes
+ssh_options=(-F none -i "$key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 -o UserKnownHostsFile="$known_hosts" -o StrictHostKeyChecking=yes
   -o ControlPath="$run/%h" -c aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com -l "$user")
 
 # connect ADDRESS [FORWARD]: the one connection to a host. on ADDRESS COMMAND: over that connection.
