@@ -5,6 +5,9 @@ import { join } from 'node:path';
 
 export const root = join(import.meta.dirname, '..');
 
+// Nothing here looks for a release site: the binaries are built from Go modules.
+process.env.SLIPWAY_ARTIFACTS_SOURCE ??= 'go';
+
 /** What each level needs of the machine. */
 const packages = {
   unit: ['openssl', 'zstd', 'openssh-client'],

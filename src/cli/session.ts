@@ -3,8 +3,9 @@ import { createWriteStream } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { defaultCacheDirectory } from '../artifacts/directories.ts';
-import { goSource } from '../artifacts/go/source.ts';
+import { sourceFor } from '../artifacts/sources.ts';
 import { createStore, type Store } from '../artifacts/store.ts';
+import { SlipwayError } from '../base/errors.ts';
 import { createRedactor } from '../base/redact.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import { loadCluster } from '../config/load.ts';
@@ -61,7 +62,7 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
   };
   const stop = interruptible(io);
   const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });
-  const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env as NodeJS.ProcessEnv), source: goSource(), lockPath: join(dirname(clusterFile), 'cluster.lock') });
+  const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env as NodeJS.ProcessEnv), source: sourceFor(sourceConfig(cluster, io), io.env as NodeJS.ProcessEnv), lockPath: join(dirname(clusterFile), 'cluster.lock') });
   const render = loadTemplates();
   const fleet = createFleet(await targetsOf(cluster), {
     prompts: prompts(io, { options, onSecret: redactor.add }),
@@ -131,6 +132,14 @@ async function rendererFor(options: GlobalOptions, io: Io): Promise<Renderer> {
   const [{ terminalRenderer }, { apply }] = await Promise.all([import('./render/terminal.ts'), import('../../playbooks/apply.ts')]);
   const phaseTitles = Object.fromEntries(apply.phases.map(({ id, title }) => [id, title]));
   return terminalRenderer(io.stderr as NodeJS.WriteStream, { color: io.color.stderr, phaseTitles });
+}
+
+/** A CI job without a way to the release sites says so once, for all its cluster files. */
+function sourceConfig({ artifacts }: Cluster, { env }: Io): Cluster['artifacts'] {
+  const wanted = env['SLIPWAY_ARTIFACTS_SOURCE'];
+  if (wanted === undefined || wanted === '' || artifacts.source !== 'auto') return artifacts;
+  if (wanted === 'go' || wanted === 'release' || wanted === 'auto') return { source: wanted };
+  throw new SlipwayError(`SLIPWAY_ARTIFACTS_SOURCE is ${wanted}`, { code: 'ENVIRONMENT_INVALID', category: 'usage', hint: 'set it to go, release or auto, or to nothing' });
 }
 
 /** A whole plan in every log would bury the rest; its steps follow one by one anyway. */

@@ -10,6 +10,7 @@ export const forwarding: Component = {
   runsOn: isNode,
   owns: [`${UNITS}/slipway-forwarding.service`],
   declare: ({ cluster }) => ({
+    packages: [{ name: 'iptables', provides: ['iptables'] }],
     directories: [{ path: CONFIG, mode: '0700' }],
     files: [
       {

@@ -41,8 +41,8 @@ function record(context: Context, host: Host): Desired[] {
 
 /** A kernel that has the features needs no modules; one that has them as modules may not have loaded them yet. */
 function modules(context: Context, host: Host): Desired[] {
-  const { overlay, bridgeNetfilter } = context.facts[host.name]!.kernelFeatures;
-  if (overlay && bridgeNetfilter) return [];
+  const { unloaded = [] } = context.facts[host.name]!.kernelFeatures;
+  if (!kernelModules.some((name) => unloaded.includes(name))) return [];
   return [
     {
       id: `${host.name}/prepare-host/modules`,

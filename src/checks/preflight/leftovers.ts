@@ -42,7 +42,9 @@ export const leftovers: PreflightCheck = {
       const known = Object.entries(origins).flatMap(([of, hint]) =>
         paths(of).length === 0 ? [] : [finding('error', name, { what: `traces of ${of} are there: ${list(paths(of))}`, hint })],
       );
-      const units = paths('unit').filter((path) => !path.includes('/containerd.service'));
+      // On a host of ours a unit file that does not look like ours is one that somebody damaged: apply mends it.
+      const foreign = (path: string): boolean => !path.includes('/containerd.service') && !(isOurs(facts) && path.endsWith('.service'));
+      const units = paths('unit').filter(foreign);
       const containerd = paths('unit').filter((path) => path.includes('/containerd.service'));
       return [
         ...known,
