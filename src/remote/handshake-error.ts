@@ -21,12 +21,7 @@ function isClosedText(message: string): boolean {
   return message === closedEarly || message === closed;
 }
 
-/** Whether the other side hung up before it said a word of SSH. */
-export function isClosedEarly(error: unknown): boolean {
-  return isSlipwayError(error) && error.code === 'REMOTE_UNREACHABLE' && messageOf(error.cause) === closedEarly;
-}
-
-/** Whether the other side hung up at any time of the login. */
+/** Whether the other side hung up during the login. */
 export function isClosed(error: unknown): boolean {
   return (
     isSlipwayError(error) &&

@@ -7,6 +7,7 @@ import { openSession } from './session.ts';
 import type { Outcome, RemoteShell } from './shell.ts';
 import { createShells } from './shells.ts';
 import { findRights, refusedError, type Rights } from './sudo.ts';
+import type { Target } from './target.ts';
 import type { Link } from './transport.ts';
 
 /** Something worth a line in the log. Holds neither script text nor input nor output. */
@@ -40,6 +41,7 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
 
   const settle = (outcome: Outcome, rights: Rights): RunResult => {
     if (outcome.kind === 'done') return outcome.result;
+    if (outcome.kind === 'cut') throw outputLost(target, outcome.code);
     throw refusedError(target, { code: outcome.code, text: outcome.text, sudo: rights.become.startsWith('sudo') });
   };
 
@@ -117,7 +119,7 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
     });
     try {
       const outcome = await Promise.race([shell.outcome, timedOut, interrupted, inputError(host, shell)]);
-      debug(`script: ${outcome.kind === 'done' ? `exit code ${outcome.result.code}` : 'not run'} after ${elapsed()}`);
+      debug(`script: ${outcome.kind === 'done' ? `exit code ${outcome.result.code}` : outcome.kind} after ${elapsed()}`);
       return outcome;
     } catch (error) {
       if (link.lost() === undefined) {
@@ -165,6 +167,13 @@ function noShell({ target }: Link, { become }: Rights): SlipwayError {
       hint: 'A directory service (LDAP, SSSD) or name server that the host asks may be down.',
     },
   );
+}
+
+function outputLost({ name, user }: Target, code: number): SlipwayError {
+  return remoteError(name, 'REMOTE_OUTPUT_LOST', `a script on ${name} ended with exit code ${code}, but the end of its output did not arrive`, {
+    category: 'failed',
+    hint: `A sudo that logs output can lose some of it. Switch that off for this user in sudoers: Defaults:${user} !log_output, !log_input`,
+  });
 }
 
 function timeout(host: string, timeoutMs: number): SlipwayError {

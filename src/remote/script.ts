@@ -32,7 +32,10 @@ const preamble = [
   's=${s%.}',
   `[ "\${#s}" = "$n" ] || exit ${NOT_RUN}`,
   'echo "$1"',
-  'eval "set --; unset a b c d g r l n s; $s"',
+  '(eval "set --; unset a b c d g r l n s; $s")',
+  'c=$?',
+  'printf %s "$1"',
+  'exit $c',
 ].join('; ');
 
 /** Says that it runs, and ends: whether we may become root at all is asked with it, because it needs no input. */
@@ -76,6 +79,28 @@ export interface Started {
   group: number;
 }
 
+/** Passes on a stream but for the marker at its very end. Whole lines are never held back. */
+export interface EndMarker {
+  push(chunk: Buffer): Buffer;
+  /** What was held back and is no marker, and whether the marker was there. */
+  end(): { rest: Buffer; seen: boolean };
+}
+
+export function endMarker(marker: string): EndMarker {
+  const mark = Buffer.from(marker);
+  let held: Buffer = Buffer.alloc(0);
+  return {
+    push(chunk) {
+      const data = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      let keep = Math.min(data.length, mark.length);
+      while (keep > 0 && !data.subarray(data.length - keep).equals(mark.subarray(0, keep))) keep--;
+      held = data.subarray(data.length - keep);
+      return data.subarray(0, data.length - keep);
+    },
+    end: () => (held.equals(mark) ? { rest: Buffer.alloc(0), seen: true } : { rest: held, seen: false }),
+  };
+}
+
 export interface MarkedOutput {
   push(chunk: Buffer): void;
   /** What came before the marker: noise of the login shell, sudo's lecture and complaints. */
@@ -89,7 +114,7 @@ export function markedOutput(
   handlers: { onMarker: (rest: string) => void; onData: (chunk: Buffer) => void },
 ): MarkedOutput {
   let left = count;
-  let pending = Buffer.alloc(0);
+  let pending: Buffer = Buffer.alloc(0);
   let noise = '';
   return {
     push(chunk) {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { connectionLost } from './errors.ts';
 import type { RunnerStats, RunOptions, RunResult } from './runner.ts';
-import { markedOutput, scriptInput, type Started } from './script.ts';
+import { endMarker, markedOutput, scriptInput, type Started } from './script.ts';
 import type { Channel } from './transport.ts';
 
 export interface ShellOptions {
@@ -17,7 +17,9 @@ export interface ShellOptions {
 export type Outcome =
   | { kind: 'done'; result: RunResult }
   /** The shell ended before it came to the script: sudo, the login shell or the host refused. Nothing was run. */
-  | { kind: 'refused'; code: number; text: string };
+  | { kind: 'refused'; code: number; text: string }
+  /** The script ended with this code, but the end of its output is missing. */
+  | { kind: 'cut'; code: number };
 
 /** A shell on the other side that waits for its one script. */
 export interface RemoteShell {
@@ -49,6 +51,7 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
   const [ready, begun, closed, refused, jobGiven] = [signal(), signal(), signal(), signal(), signal()];
   void closed.fired.then(refused.fire);
 
+  const ending = endMarker(marker);
   const text = { stdout: textCollector(), stderr: textCollector() };
   const stdout = markedOutput(marker, 2, {
     onMarker: (rest) => {
@@ -60,7 +63,7 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       started = { pid: pid ?? 0, group: group ?? 0 };
       ready.fire();
     },
-    onData: (chunk) => lines.push(text.stdout.push(chunk)),
+    onData: (chunk) => lines.push(text.stdout.push(ending.push(chunk))),
   });
   const stderr = markedOutput(marker, 1, { onMarker: () => {}, onData: (chunk) => void text.stderr.push(chunk) });
   channel.on('data', (chunk: Buffer) => {
@@ -91,7 +94,10 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       if (exit === undefined) return reject(connectionLost(host));
       const code = exit.code ?? 128 + signalNumber(exit.signal);
       if (!running) return resolve({ kind: 'refused', code, text: `${stdout.noise()}${stderr.noise()}${text.stderr.end()}`.trim() });
-      lines.push(text.stdout.flush());
+      const { rest, seen } = ending.end();
+      // A shell that was killed could not say that it is done.
+      if (!seen && exit.code !== null && code < 128) return resolve({ kind: 'cut', code });
+      lines.push(text.stdout.push(rest) + text.stdout.flush());
       lines.end();
       resolve({ kind: 'done', result: { code, stdout: text.stdout.end(), stderr: text.stderr.end() } });
     });

@@ -6,7 +6,7 @@ import { messageOf, type SlipwayError } from '../base/errors.ts';
 import type { Asker } from './asker.ts';
 import { authentication } from './authentication.ts';
 import { aborted, connectionLost, remoteError } from './errors.ts';
-import { handshakeError, isClosed, isClosedEarly } from './handshake-error.ts';
+import { handshakeError, isClosed } from './handshake-error.ts';
 import { hostKeyCheck } from './host-key.ts';
 import type { Target } from './target.ts';
 
@@ -47,22 +47,23 @@ const pauses = [300, 1_000];
 export async function dial(target: Target, options: DialOptions): Promise<Link> {
   for (let attempt = 0; ; attempt++) {
     let questions = 0;
+    const progress = { handshaken: false };
     const asker: Asker = {
       secret: (question) => (questions++, options.asker.secret(question)),
       hostKey: (question) => (questions++, options.asker.hostKey(question)),
     };
     try {
-      return await dialOnce(target, { ...options, asker });
+      return await dialOnce(target, { ...options, asker }, progress);
     } catch (error) {
       const pause = pauses[attempt];
       const answeredLate = questions > 0 && attempt === 0;
-      if (pause === undefined || !(isClosedEarly(error) || (answeredLate && isClosed(error)))) throw error;
+      if (pause === undefined || !isClosed(error) || (progress.handshaken && !answeredLate)) throw error;
       await delay(pause * (0.5 + Math.random()), undefined, { signal: options.signal }).catch(() => {});
     }
   }
 }
 
-async function dialOnce(target: Target, options: DialOptions): Promise<Link> {
+async function dialOnce(target: Target, options: DialOptions, progress: { handshaken: boolean }): Promise<Link> {
   if (options.signal?.aborted === true) throw aborted(target.name);
   let fail!: (error: SlipwayError) => void;
   const failed = new Promise<never>((_, reject) => (fail = reject));
@@ -110,6 +111,7 @@ async function dialOnce(target: Target, options: DialOptions): Promise<Link> {
     const client = ssh.connection!;
     // node-ssh takes its error listener away once connected; then a reset would end the whole program.
     client.on('error', () => {});
+    client.once('handshake', () => (progress.handshaken = true));
     client.on('change password', () => fail(passwordExpired(target)));
     const loggedIn = connecting.catch((error: unknown) => {
       throw auth.failure() ?? handshakeError(target, error, auth);

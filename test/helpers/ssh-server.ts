@@ -44,6 +44,8 @@ export interface SshServer {
   readonly commands: string[];
   readonly forwards: string[];
   connections(): number;
+  /** Resolves when no connection is left. */
+  idle(): Promise<void>;
   /** Drops the connections without a word, as a crashing host would. */
   dropAll(): void;
   stop(): Promise<void>;
@@ -69,6 +71,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
   for (const [name, text] of Object.entries(options.commands ?? {})) await writeCommand(bin, name, text);
 
   const connections = new Set<Connection>();
+  const idleListeners: (() => void)[] = [];
   const children = new Set<ChildProcess>();
   const record = { credentials: [] as string[], commands: [] as string[], forwards: [] as string[] };
 
@@ -129,7 +132,10 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
   const server = new ssh2.Server({ hostKeys: hostKeys.map((key) => key.private) }, (connection) => {
     connections.add(connection);
     connection.on('error', () => {});
-    connection.on('close', () => connections.delete(connection));
+    connection.on('close', () => {
+      connections.delete(connection);
+      if (connections.size === 0) for (const listener of idleListeners.splice(0)) listener();
+    });
     const state = { passed: [] as string[] };
     connection.on('authentication', (context) => authenticate(state, context));
     let sessions = 0;
@@ -187,6 +193,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
     }),
     ...record,
     connections: () => connections.size,
+    idle: () => new Promise((resolve) => (connections.size === 0 ? resolve() : void idleListeners.push(resolve))),
     dropAll: () => {
       for (const connection of connections) socketOf(connection).destroy();
     },
