@@ -1,4 +1,4 @@
-import { isSlipwayError, messageOf, SlipwayErrors, type SlipwayError } from '../base/errors.ts';
+import { isSlipwayError, messageOf, type SlipwayErrors, type SlipwayError } from '../base/errors.ts';
 import { exitCodeOf } from './exit-code.ts';
 import type { Paint } from './style.ts';
 

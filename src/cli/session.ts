@@ -62,7 +62,7 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
   };
   const stop = interruptible(io);
   const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });
-  const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env as NodeJS.ProcessEnv), source: sourceFor(sourceConfig(cluster, io), io.env as NodeJS.ProcessEnv), lockPath: join(dirname(clusterFile), 'cluster.lock') });
+  const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env), source: sourceFor(sourceConfig(cluster, io), io.env), lockPath: join(dirname(clusterFile), 'cluster.lock') });
   const render = loadTemplates();
   const fleet = createFleet(await targetsOf(cluster), {
     prompts: prompts(io, { options, onSecret: redactor.add }),

@@ -10,6 +10,8 @@ export interface Input {
   host: Host;
   facts: Facts;
   versions: ComponentVersions;
+  /** References of images that components name, as the container runtime knows them. */
+  images: { pause: string };
 }
 
 /**

@@ -1,4 +1,3 @@
-import { imageReference } from '../artifacts/catalogue.ts';
 import type { Component } from './component.ts';
 import { BIN, isNode, UNITS } from './topology.ts';
 
@@ -8,7 +7,7 @@ export const containerd: Component = {
   runsOn: isNode,
   owns: ['/etc/containerd', `${UNITS}/containerd.service`],
   fills: ['/var/lib/containerd'],
-  declare: ({ cluster, facts, versions }) => ({
+  declare: ({ cluster, facts, versions, images }) => ({
     artefacts: ['containerd', 'runc', 'cni-plugins'],
     directories: [
       { path: '/etc/containerd', mode: '0755' },
@@ -22,7 +21,7 @@ export const containerd: Component = {
         from: {
           template: 'containerd/config.toml.hbs',
           data: {
-            pauseImage: imageReference('image-pause', versions.pause),
+            pauseImage: images.pause,
             cniPlugins: CNI_PLUGINS,
             runc: `${BIN}/runc`,
             systemdCgroup: facts.kernelFeatures.cgroup === 2,

@@ -1,5 +1,5 @@
 import type { Component, Flag } from './component.ts';
-import { clusterAdmins, superAdmins } from '../pki/groups.ts';
+import { clusterAdmins, superAdmins } from './groups.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
 import { apiServiceAddress, BIN, isControlPlane, localApiServer, nodeAddress, PKI, tlsCipherSuites, UNITS } from './topology.ts';
 

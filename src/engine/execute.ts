@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { messageOf } from '../base/errors.ts';
+import { isSlipwayError, messageOf } from '../base/errors.ts';
 import type { Runner } from '../remote/runner.ts';
 import { deliveryBatch, readReport, stepsBatch, type Batch, type BatchOptions } from './batch.ts';
 import { nameOf, type Emit } from './events.ts';
@@ -153,7 +153,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       set(step, 'done');
       options.emit({ code: 'step.done', step: nameOf(step), ms: Math.round(performance.now() - start) });
     } catch (error) {
-      fail(step, messageOf(error), typeof error === 'object' && error && 'evidence' in error ? String(error.evidence ?? '') : '');
+      fail(step, messageOf(error), isSlipwayError(error) ? (error.evidence ?? '') : '');
     }
   };
 

@@ -4,7 +4,7 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { quote } from '../base/quote.ts';
-import { clusterAdmins, superAdmins } from '../pki/groups.ts';
+import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import type { Context } from './context.ts';
 import { applyManifest, KUBECTL, untilDone } from './manifests.ts';
 

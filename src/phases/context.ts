@@ -1,4 +1,4 @@
-import type { ComponentVersions } from '../artifacts/catalogue.ts';
+import { imageReference, type ComponentVersions } from '../artifacts/catalogue.ts';
 import type { Lock } from '../artifacts/types.ts';
 import type { Input } from '../components/component.ts';
 import { bug } from '../base/errors.ts';
@@ -24,10 +24,10 @@ export interface Context {
   render: Render;
 }
 
-export function inputFor(context: Context, host: Host): Input {
-  const facts = context.facts[host.name];
+export function inputFor({ cluster, facts: all, versions }: Pick<Context, 'cluster' | 'facts' | 'versions'>, host: Host): Input {
+  const facts = all[host.name];
   if (!facts) throw bug(`no facts of ${host.name}`);
-  return { cluster: context.cluster, host, facts, versions: context.versions };
+  return { cluster, host, facts, versions, images: { pause: imageReference('image-pause', versions.pause) } };
 }
 
 export function stateOf(context: Context, host: Host): HostState {

@@ -60,7 +60,7 @@ export function artefactNames(context: Context, host: Host): string[] {
   return [...binaries, ...(isNode(host) ? NODE_IMAGES : [])];
 }
 
-export function packageSteps(_: Context, host: Host, declaration: Declaration): string[] {
+export function packageSteps(host: Host, declaration: Declaration): string[] {
   return (declaration.packages ?? []).map(({ name }) => packageStep(host, name));
 }
 

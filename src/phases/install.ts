@@ -11,8 +11,13 @@ import { artefactVersion, deliveryStep, packageSteps } from './deliver-artifacts
 import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
 import { inputFor, type Context } from './context.ts';
 
-/** What a component declares for a host, by the name of the component. */
-export function declarations(context: Context, host: Host): { component: Component; declaration: Declaration }[] {
+export interface Declared {
+  component: Component;
+  declaration: Declaration;
+}
+
+/** What the components declare for a host. */
+export function declarations(context: Pick<Context, 'cluster' | 'facts' | 'versions'>, host: Host): Declared[] {
   return components
     .filter((component) => component.runsOn(host, context.cluster))
     .map((component) => ({ component, declaration: component.declare(inputFor(context, host)) }));
@@ -23,15 +28,14 @@ export function install(context: Context, ...wanted: readonly Component[]): Desi
   return context.cluster.hosts.flatMap((host) =>
     declarations(context, host)
       .filter(({ component }) => wanted.includes(component))
-      .flatMap(({ component, declaration }) => installOn(context, host, component, declaration)),
+      .flatMap((declared) => installOn(context, host, declared)),
   );
 }
 
-function installOn(context: Context, host: Host, component: Component, declaration: Declaration): Desired[] {
-  const id = (slug: string): string => `${host.name}/${component.name}/${slug}`;
+function installOn(context: Context, host: Host, { component, declaration }: Declared): Desired[] {
   const steps: Desired[] = [];
-  const add = (slug: string, words: string, action: Desired['action'], needs: readonly string[] = []): void => {
-    steps.push({ id: id(slug), host: host.name, words, action, ...(needs.length > 0 ? { needs } : {}) });
+  const add = (slug: string, words: string, { needs = [], ...action }: Desired['action'] & { needs?: readonly string[] }): void => {
+    steps.push({ id: `${host.name}/${component.name}/${slug}`, host: host.name, words, action: action, ...(needs.length > 0 ? { needs } : {}) });
   };
   const { user, directories = [], files = [], certificates = [], artefacts = [], links = {}, sysctls, unit } = declaration;
   const delivered = artefacts.map((name) => deliveryStep(host, name));
@@ -41,46 +45,46 @@ function installOn(context: Context, host: Host, component: Component, declarati
   for (const file of files) {
     const { path, mode = '0600', owner = 'root:root' } = file;
     const content = contentOf(context, file);
-    add(
-      `file${path}`,
-      `write ${path}`,
-      { kind: 'file', path, mode, owner, content, ...(isSecret(file) ? { secret: true } : {}), ...(file.once ? { once: true } : {}) },
-      'ref' in content ? [REFERENCES_STEP] : [],
-    );
+    add(`file${path}`, `write ${path}`, {
+      kind: 'file',
+      path,
+      mode,
+      owner,
+      content,
+      ...(isSecret(file) ? { secret: true } : {}),
+      ...(file.once ? { once: true } : {}),
+      needs: 'ref' in content ? [REFERENCES_STEP] : [],
+    });
   }
   for (const certificate of certificates) {
     const { current } = certificateState(context, host, certificate);
     const issued = context.inventory.certificates[`${host.name}/${certificate.name}`];
     const part = (path: string, kind: 'certificate' | 'key'): void =>
-      add(
-        `file${path}`,
-        `write ${path}`,
-        {
+      add(`file${path}`, `write ${path}`, {
           kind: 'file',
           path,
           mode: kind === 'key' ? '0600' : '0644',
           owner: certificate.owner,
           content: { ref: `${kind}:${host.name}/${certificate.name}`, sha256: current ? (kind === 'key' ? issued!.keySha256 : issued!.certificateSha256) : undefined },
           ...(kind === 'key' ? { secret: true } : {}),
-        },
-        [issueStep(host)],
-      );
+          needs: [issueStep(host)],
+        });
     part(certificate.keyPath, 'key');
     part(certificate.certificatePath, 'certificate');
   }
-  for (const [path, target] of Object.entries(links)) add(`link${path}`, `point ${path} to ${target}`, { kind: 'link', path, target }, delivered);
+  for (const [path, target] of Object.entries(links)) add(`link${path}`, `point ${path} to ${target}`, { kind: 'link', path, target, needs: delivered });
   for (const name of artefacts) {
     const version = artefactVersion(context, name);
     for (const file of isLinked(name) ? filesOf(name) : []) {
-      add(`link/${file}`, `switch ${file} to ${version}`, { kind: 'link', path: `${BIN}/${file}`, target: `../${name}/${version}/${file}` }, [deliveryStep(host, name)]);
+      add(`link/${file}`, `switch ${file} to ${version}`, { kind: 'link', path: `${BIN}/${file}`, target: `../${name}/${version}/${file}`, needs: [deliveryStep(host, name)] });
     }
   }
   if (sysctls) add('sysctls', 'set kernel parameters', { kind: 'sysctl', settings: sysctls });
   if (unit) {
     const digest = unitDigest(context, host, { component, declaration });
-    const content = { text: renderUnit(context, component, digest, unit) };
+    const content = { text: renderUnit(context, { component, unit, inputs: digest }) };
     add(`file${unit.path}`, `write ${unit.path}`, { kind: 'file', path: unit.path, mode: unit.mode ?? '0600', owner: 'root:root', content });
-    add('unit', `start ${unit.name}`, { kind: 'unit', name: unit.name, digest }, [...delivered, ...packageSteps(context, host, declaration)]);
+    add('unit', `start ${unit.name}`, { kind: 'unit', name: unit.name, digest, needs: [...delivered, ...packageSteps(host, declaration)] });
   }
   return steps;
 }
@@ -100,10 +104,10 @@ function isSecret({ from }: FileSpec): boolean {
 }
 
 /** Digest of everything that the daemon reads when it starts and does not read again by itself. */
-function unitDigest(context: Context, host: Host, { component, declaration }: { component: Component; declaration: Declaration }): string {
+function unitDigest(context: Context, host: Host, { component, declaration }: Declared): string {
   const { unit, files = [], certificates = [], artefacts = [] } = declaration;
   return digestOf({
-    unit: renderUnit(context, component, '', unit!),
+    unit: renderUnit(context, { component, unit: unit!, inputs: '' }),
     files: files
       .filter(({ reloaded }) => !reloaded)
       .map((file) => [file.path, 'template' in file.from ? context.render(file.from.template, file.from.data) : `${file.from.ref} ${referenceState(context, file.from.ref).generation}`]),
@@ -114,7 +118,7 @@ function unitDigest(context: Context, host: Host, { component, declaration }: { 
   });
 }
 
-function renderUnit(context: Context, component: Component, inputs: string, unit: UnitSpec): string {
+function renderUnit(context: Context, { component, unit, inputs }: { component: Component; unit: UnitSpec; inputs: string }): string {
   const extra = context.cluster.components[component.name]?.args ?? {};
   return context.render(unit.template, { ...unit.data, flags: withExtra(flagsFor(unit.flags ?? [], context.versions.kubernetes), extra), inputs });
 }

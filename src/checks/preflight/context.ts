@@ -3,6 +3,7 @@ import type { Declaration } from '../../components/component.ts';
 import { components } from '../../components/index.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Facts } from '../../facts/facts.ts';
+import { inputFor } from '../../phases/context.ts';
 import type { PreflightContext } from './preflight.ts';
 
 /** What the kernel keeps of a command's name (TASK_COMM_LEN without the final zero). */
@@ -24,7 +25,7 @@ export function preflightContext({
   const declared = (host: Host): { name: string; declaration: Declaration }[] =>
     usable
       .filter((component) => component.runsOn(host, cluster))
-      .map(({ name, declare }) => ({ name, declaration: declare({ cluster, host, facts: facts[host.name]!, versions }) }));
+      .map(({ name, declare }) => ({ name, declaration: declare(inputFor({ cluster, facts, versions }, host)) }));
   const provided = cluster.hosts
     .filter(({ name }) => facts[name] !== undefined)
     .flatMap((host) => declared(host).flatMap(({ declaration: { packages = [] } }) => packages.flatMap(({ provides }) => provides)));

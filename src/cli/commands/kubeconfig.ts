@@ -1,6 +1,6 @@
 import { SlipwayError } from '../../base/errors.ts';
 import { controlPlanes } from '../../components/topology.ts';
-import { clusterAdmins } from '../../pki/groups.ts';
+import { clusterAdmins } from '../../components/groups.ts';
 import { operatorKubeconfig } from '../../pki/kubeconfig.ts';
 import type { CertificateSpec } from '../../pki/types.ts';
 import type { Handler } from '../command.ts';

@@ -4,7 +4,7 @@ import type { StepName } from '../../engine/events.ts';
 import { painter, seconds } from '../style.ts';
 import type { Renderer } from './renderer.ts';
 
-type Task = ListrTaskWrapper<unknown, never, never>;
+type Task = Pick<ListrTaskWrapper<unknown, never, never>, 'title' | 'output' | 'skip'>;
 
 /** One line of the display: a task that is told from outside how it goes. */
 interface Line {
@@ -29,7 +29,7 @@ export function terminalRenderer(out: NodeJS.WriteStream, options: { color: bool
   let plan: Plan | undefined;
   let progress = new Map<string, Progress>();
   let hosts = { all: 0, read: 0 };
-  let waiting: string[] = [];
+  const waiting: string[] = [];
   let checks = { passed: 0, failed: 0 };
 
   const show = (lines: readonly { id: string; title: string }[]): void => {
@@ -191,7 +191,7 @@ function createBoard(lines: readonly { id: string; title: string }[], { out, aft
       },
     };
   });
-  const list = new Listr<unknown, 'default'>(tasks as never, {
+  const list = new Listr<unknown, 'default'>(tasks, {
     concurrent: true,
     exitOnError: false,
     renderer: 'default',
