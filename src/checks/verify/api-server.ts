@@ -1,5 +1,5 @@
 import { controlPlanes, isControlPlane } from '../../components/topology.ts';
-import { KUBECTL } from './trial-script.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import { count, failing, verdict, type VerifyCheck } from './verify.ts';
 
 const hint = 'journalctl -u kube-apiserver on the host tells more; it cannot be ready before etcd is';

@@ -1,6 +1,6 @@
 import { isControlPlane } from '../../components/topology.ts';
 import { asked } from './health.ts';
-import { KUBECTL } from './trial-script.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import { failing, notTried, verdict, warning, type VerifyCheck } from './verify.ts';
 
 interface Deployment {

@@ -1,4 +1,4 @@
-import { KUBECTL } from './trial-script.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import { failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 /** The way from the API server to every kubelet, which nothing else uses. */
@@ -7,7 +7,8 @@ export const execLogs: VerifyCheck = {
   title: 'kubectl logs and kubectl exec work',
   trial: true,
   work: ({ namespace, pods }) => `
-( timeout 30 ${KUBECTL} -n ${namespace} exec ${pods.at(-1) ?? 'echo-0'} -- /agnhost --version 2>&1 | sed 's/^/exec /' ) &
+( s_last=$(printf '%s\\n' "$s_pods" | tail -1)
+  [ -z "$s_last" ] || timeout 30 ${KUBECTL} -n ${namespace} exec "$s_last" -- /agnhost --version 2>&1 | sed "s/^/exec $s_last /" ) &
 timeout 30 ${KUBECTL} -n ${namespace} logs -l app=echo --prefix --tail=1 --ignore-errors --max-log-requests=${Math.max(5, pods.length)} 2>&1 | sed 's/^/logs /'
 wait`,
   run({ trial }) {
@@ -29,9 +30,9 @@ wait`,
             .join('\n'),
         }),
       );
-    const last = running.at(-1)!;
-    if (!said('exec').some((line) => /version/.test(line)))
-      findings.push(failing(last[0], 'kubectl exec does not work', { hint, evidence: said('exec').slice(-2).join('\n') }));
-    return verdict(findings, { message: `logs from ${running.length} nodes, exec on ${last[0]}` });
+    const [tried, answer = ''] = said('exec').map((line) => /^(\S+) (.*)$/.exec(line)?.slice(1) ?? [])[0] ?? [];
+    const on = running.find(([, { name }]) => name === tried)?.[0];
+    if (!/version/.test(answer)) findings.push(failing(on ?? [], 'kubectl exec does not work', { hint, evidence: said('exec').slice(-2).join('\n') }));
+    return verdict(findings, { message: `logs from ${running.length} nodes, exec on ${on ?? 'none'}` });
   },
 };

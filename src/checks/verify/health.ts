@@ -1,5 +1,5 @@
 import type { Host } from '../../config/cluster.ts';
-import { KUBECTL } from './trial-script.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import { declared, failing, type CheckContext, type Finding, type VerifyContext } from './verify.ts';
 
 /** Shell text that asks a component on its own host whether it is well, and once more while it may still be coming up. */
@@ -22,16 +22,14 @@ export function healthFindings(context: CheckContext, component: string): Findin
   return context.cluster.hosts.flatMap((host) => {
     const said = context.seen(host);
     if (said === undefined || said.startsWith('HTTP 200')) return [];
-    const [first = '', ...rest] = said.split('\n');
+    const [first = '', ...rest] = said.split(/\n(?=@)/)[0]!.split('\n');
     const what = first.startsWith('HTTP ')
       ? `${component} says that it is not well (${first})`
       : `${component} does not answer its health probe`;
     return [
       failing(host.name, what, {
         hint: `journalctl -u ${component} on the host tells more`,
-        evidence: `${host.name}: ${[first, ...rest]
-          .filter((line) => !line.startsWith('{"metadata"'))
-          .slice(0, 5)
+        evidence: `${host.name}: ${[first, ...rest].slice(0, 5)
           .join(' ')}`,
       }),
     ];

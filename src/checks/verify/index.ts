@@ -15,6 +15,7 @@ import { hosts } from './hosts.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { kubelet } from './kubelet.ts';
 import { nodes } from './nodes.ts';
+import { packetSize } from './packet-size.ts';
 import { podNetwork } from './pod-network.ts';
 import { pods } from './pods.ts';
 import { scheduler } from './scheduler.ts';
@@ -23,7 +24,7 @@ import { services } from './services.ts';
 import { units } from './units.ts';
 import { probeHosts, type Seen } from './probe.ts';
 import { tryOut, type Trial } from './trial.ts';
-import type { CheckResult, VerifyCheck, VerifyContext } from './verify.ts';
+import { notTried, type CheckResult, type VerifyCheck, type VerifyContext } from './verify.ts';
 
 /** In the order of the report: what lies below comes first. */
 export const verifyChecks: readonly VerifyCheck[] = [
@@ -44,6 +45,7 @@ export const verifyChecks: readonly VerifyCheck[] = [
   certificates,
   pods,
   podNetwork,
+  packetSize,
   services,
   hairpin,
   dns,
@@ -102,6 +104,8 @@ export function quickVerify(context: VerifyContext, checks = verifyChecks): Answ
 }
 
 function answer(check: VerifyCheck, { context, seen, trial }: { context: VerifyContext; seen: Seen; trial: Trial | undefined }): Answer {
+  const blind = check.probe !== undefined && !context.cluster.hosts.some((host) => seen.output[host.name]?.[check.id] !== undefined);
+  if (blind) return say(check, notTried('no host that could tell was reached'), context);
   const result = check.run({
     ...context,
     seen: (host) => seen.output[host.name]?.[check.id],
@@ -115,6 +119,6 @@ function answer(check: VerifyCheck, { context, seen, trial }: { context: VerifyC
 }
 
 function say({ id, title }: VerifyCheck, result: CheckResult, { emit }: VerifyContext): Answer {
-  emit({ code: 'check.done', id, title, ok: result.ok !== 'fail', message: result.message });
+  emit({ code: 'check.done', id, title, ok: result.ok !== 'fail', message: result.ok === 'warn' ? `warning: ${result.message}` : result.message });
   return { id, title, ...result };
 }

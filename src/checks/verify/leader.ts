@@ -1,6 +1,6 @@
 import { isControlPlane } from '../../components/topology.ts';
 import { asked, healthFindings, healthProbe } from './health.ts';
-import { KUBECTL } from './trial-script.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import { count, failing, verdict, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
 
 /** Seconds: a leader renews its lease every 2 s and loses it after 15 s (client-go's leader election as both components use it). */
@@ -55,8 +55,9 @@ function leaseFindings(context: CheckContext, component: string): Finding[] {
   // Without an answer the API server is to blame, which has a check of its own.
   if (!asked(context).some((host) => /@lease \S+ (?:\{|.*NotFound)/.test(context.seen(host)!))) return [];
   const lease = leaseOf(context);
-  const hint = `journalctl -u ${component} on the control planes tells more`;
-  if (!lease || lease.holder === '') return [failing([], `no ${component} leads: nobody has ever taken its lease`, { hint })];
+  const hint = `journalctl -u ${component} on the host tells more`;
+  if (!lease) return [failing([], `no ${component} leads: nobody has ever taken its lease`, { hint })];
+  if (lease.holder === '') return [failing([], `no ${component} leads: the last one gave its lease back when it was stopped`, { hint })];
   if (lease.age > LEASE)
     return [failing([], `no ${component} leads: ${holderOf(context)!} renewed its lease ${lease.age} s ago for the last time`, { hint })];
   return [];

@@ -1,5 +1,5 @@
 import { controlPlanes, isControlPlane, isNode } from '../../components/topology.ts';
-import { KUBECTL } from './trial-script.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import {
   count,
   failing,
@@ -18,10 +18,13 @@ interface Node {
   ready: string;
   version: string;
   why: string;
+  cordoned: boolean;
+  /** Conditions that should not be, with their messages. */
+  troubles: string[];
 }
 
 const TEMPLATE =
-  '{{range .items}}{{$n := .metadata.name}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}} {{.message}}{{"\\n"}}{{end}}{{end}}{{end}}';
+  '{{range .items}}{{$n := .metadata.name}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}} {{.message}}{{"\\n"}}{{else if eq .status "True"}}trouble {{$n}} {{.type}} {{.message}}{{"\\n"}}{{end}}{{end}}{{if .spec.unschedulable}}cordoned {{$n}} -{{"\\n"}}{{end}}{{end}}';
 
 export const nodes: VerifyCheck = {
   id: 'nodes',
@@ -46,14 +49,18 @@ ${KUBECTL} get nodes --request-timeout=10s -o go-template='${TEMPLATE}'`;
   },
 };
 
-/** Lines `version NODE VERSION` and `ready NODE STATUS [WHY]`; others are ignored. */
+/** Lines `version NODE VERSION`, `ready NODE STATUS [WHY]`, `trouble NODE CONDITION [WHY]`, `cordoned NODE -`; others are ignored. */
 export function parseNodes(text: string): Node[] {
   const found = new Map<string, Node>();
   for (const line of text.split('\n')) {
-    const [, what, name, value, rest] = /^(version|ready) (\S+) (\S+) ?(.*)$/.exec(line) ?? [];
+    const [, what, name, value, rest] = /^(version|ready|trouble|cordoned) (\S+) (\S+) ?(.*)$/.exec(line) ?? [];
     if (name === undefined) continue;
-    const node = found.get(name) ?? { name, ready: 'Unknown', version: '', why: '' };
-    found.set(name, what === 'version' ? { ...node, version: value! } : { ...node, ready: value!, why: rest! });
+    const node = found.get(name) ?? { name, ready: 'Unknown', version: '', why: '', cordoned: false, troubles: [] };
+    if (what === 'version') node.version = value!;
+    else if (what === 'ready') Object.assign(node, { ready: value!, why: rest! });
+    else if (what === 'cordoned') node.cordoned = true;
+    else node.troubles.push(`${value!}${rest ? `: ${rest}` : ''}`);
+    found.set(name, node);
   }
   return [...found.values()];
 }
@@ -79,8 +86,12 @@ function judge({ cluster, versions }: VerifyContext, found: readonly Node[]): Ch
               },
             ),
           ];
+    const doubts = [
+      ...node.troubles.map((trouble) => warning(name, trouble, { hint: 'kubectl describe node tells more' })),
+      ...(node.cordoned ? [warning(name, 'the node is cordoned: it gets no new pods', { hint: `kubectl uncordon ${name}` })] : []),
+    ];
     return node.version === version
-      ? ready
+      ? [...ready, ...doubts]
       : [...ready, failing(name, `the kubelet is ${node.version}, not ${version}`, { hint: 'slipway apply delivers and restarts it' })];
   });
   const strangers = found.filter(({ name }) => !expected.some((host) => host.name === name)).map(({ name }) => name);

@@ -44,12 +44,13 @@ export function probeScript(probes: Readonly<Record<string, string>>): string {
     ...Object.entries(probes).map(([id, text]) => `(\n${text}\n) >"$s_d"/${quote(id)} 2>&1 </dev/null &`),
     'wait',
     ...Object.keys(probes).map((id) => `printf '\\n@probe %s\\n' ${quote(id)}; cat "$s_d"/${quote(id)}`),
+    `printf '\\n@probe end\\n'`,
   ].join('\n');
 }
 
-/** The inverse of probeScript. */
-export function parseProbes(output: string): Record<string, string> {
-  return Object.fromEntries(
+/** The inverse of probeScript; undefined when the output is not whole. */
+export function parseProbes(output: string): Record<string, string> | undefined {
+  const { end, ...probes } = Object.fromEntries(
     output
       .split(/(?:^|\n)@probe /)
       .slice(1)
@@ -57,7 +58,7 @@ export function parseProbes(output: string): Record<string, string> {
         const end = section.indexOf('\n');
         return end === -1 ? [section, ''] : [section.slice(0, end), section.slice(end + 1).trimEnd()];
       }),
-  );
+  );  return end === undefined ? undefined : probes;
 }
 
 /** Looks at all hosts at once, each in one round trip. A host that does not answer is a finding, not the end. */
@@ -86,7 +87,13 @@ async function probeHost(
       return text === undefined ? [] : [[check.id, text]];
     }),
   );
-  const runner = await context.runner(host.name);
-  const result = await runner.run(probeScript(probes), { timeoutMs: (context.patience + 60) * 1000, signal: context.stop });
-  return parseProbes(result.stdout);
+  const script = probeScript(probes);
+  for (let attempt = 1; ; attempt++) {
+    const runner = await context.runner(host.name);
+    const result = await runner.run(script, { timeoutMs: (context.patience + 60) * 1000, signal: context.stop });
+    const seen = parseProbes(result.stdout);
+    if (seen) return seen;
+    // It only looks, so it can be done again: somebody may have ended it.
+    if (attempt === 2) throw new Error(`looking at ${host.name} ended early (exit code ${result.code})${result.stderr === '' ? '' : `: ${result.stderr.trim().slice(-300)}`}`);
+  }
 }

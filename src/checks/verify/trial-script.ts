@@ -1,10 +1,7 @@
 import { quote } from '../../base/quote.ts';
-import { BIN } from '../../components/topology.ts';
 import { RUN } from '../../engine/state.ts';
+import { KUBECTL } from '../../phases/manifests.ts';
 import { PRELUDE } from './probe.ts';
-
-/** kubectl as an administrator, on control planes. Its cache lies where the next boot removes it. */
-export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=${RUN}/kubectl`;
 
 /** Namespaces of verifications begin like this. */
 export const NAMESPACE_PREFIX = 'slipway-verify-';
@@ -17,7 +14,7 @@ export interface SpeakerOptions {
   manifest: string;
   /** Pods that are waited for, one on every node that can run pods. */
   pods: readonly string[];
-  /** Further work once the pods were given their time, by name: side by side, each a section of the output. */
+  /** Further work once the pods were given their time, by name: side by side, each a section of the output. `$s_pods` are those that run. */
   work: Readonly<Record<string, string>>;
   /** Seconds. */
   patience: number;
@@ -43,15 +40,22 @@ s_d=$(mktemp -d ${RUN}/verify.XXXXXX) || exit 1
 s_made=
 s_clean() {
   trap '' HUP INT TERM PIPE
-  [ -z "$s_jobs" ] || kill $s_jobs 2>/dev/null
-  [ -z "$s_made" ] || ${KUBECTL} delete -f "$s_d/manifest.yaml" --ignore-not-found --wait=false --request-timeout=20s >/dev/null 2>&1
+  for s_j in $s_jobs; do s_child "$s_j" && kill "$s_j"; done 2>/dev/null
+  if [ -n "$s_made" ]; then
+    # A pod whose kubelet is away would stay for ever.
+    ${inNamespace} delete pods -l app=echo --field-selector=status.phase!=Running --force --grace-period=0 --wait=false --request-timeout=20s
+    ${KUBECTL} delete -f "$s_d/manifest.yaml" --ignore-not-found --wait=false --request-timeout=20s
+  fi >/dev/null 2>&1
   rm -rf "$s_d"
 }
+# The script may run in a subshell, whose number is not $$. Numbers come again: only what is still a child of ours is ended.
+s_me=$(exec sh -c 'echo $PPID')
+s_child() { read -r s_x s_x s_x s_parent s_x <"/proc/$1/stat" && [ "$s_parent" = "$s_me" ]; }
 s_jobs=
 trap s_clean EXIT
 trap 'exit 143' HUP INT TERM PIPE
 # The end of the input is the word to stop, at any moment.
-( while read -r s_x <&3; do :; done; kill -TERM $$ ) 9>&- & s_jobs=$!
+( while read -r s_x <&3; do :; done; ! s_child self || kill -TERM "$s_me" ) 9>&- & s_jobs=$!
 # A trap is heeded while waiting, not while a command runs.
 s_run() { "$@" </dev/null 9>&- & s_p=$!; s_jobs="$s_jobs $s_p"; wait "$s_p"; }
 
@@ -59,16 +63,21 @@ cat >"$s_d/manifest.yaml" <<'${end}'
 ${manifest}
 ${end}
 s_made=yes
-s_run ${KUBECTL} create --validate=false -f "$s_d/manifest.yaml" -o go-template='{{.kind}} {{.metadata.name}}{{with .spec}}{{with .clusterIP}} {{.}}{{end}}{{end}}{{"\\n"}}' >"$s_d/created" 2>&1
+s_run ${KUBECTL} create --validate=false -f "$s_d/manifest.yaml" --request-timeout=20s -o go-template='{{.kind}} {{.metadata.name}}{{with .spec}}{{with .clusterIP}} {{.}}{{end}}{{end}}{{"\\n"}}' >"$s_d/created" 2>&1
 s_code=$?
 echo '@created'; cat "$s_d/created"
 [ $s_code = 0 ] || { echo '@problem the objects of the trial could not be made'; exit 0; }
 s_old() {
-  ${KUBECTL} get namespaces -l ${SPEAKER_LABEL} -o go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{index .metadata.labels ${JSON.stringify(SPEAKER_LABEL)}}} {{.metadata.creationTimestamp}}{{"\\n"}}{{end}}{{end}}' |
-  while read -r s_name s_of s_since; do
+  ${KUBECTL} get namespaces -l ${SPEAKER_LABEL} -o go-template='{{range .items}}{{.metadata.name}} {{index .metadata.labels ${JSON.stringify(SPEAKER_LABEL)}}} {{.metadata.creationTimestamp}} {{.status.phase}}{{"\\n"}}{{end}}' |
+  while read -r s_name s_of s_since s_phase; do
     [ "$s_name" != ${namespace} ] || continue
-    [ "$s_of" = ${quote(speaker)} ] || [ "$(($(date +%s) - $(date -d "$s_since" +%s)))" -gt 3600 ] || continue
-    ${KUBECTL} delete namespace "$s_name" --wait=false
+    s_age=$(($(date +%s) - $(date -d "$s_since" +%s)))
+    # An empty namespace needs some seconds to go; after a minute something holds it.
+    if [ "$s_phase" = Terminating ]; then [ "$s_age" -gt 60 ] || continue; fi
+    [ "$s_of" = ${quote(speakerLabel(speaker))} ] || [ "$s_age" -gt 3600 ] || continue
+    ${KUBECTL} -n "$s_name" delete pods --all --force --grace-period=0 --wait=false
+    [ "$s_phase" = Terminating ] || ${KUBECTL} delete namespace "$s_name" --wait=false
+    echo "removed $s_name"
   done
 }
 s_work='old ${Object.keys(work).join(' ')}'
@@ -80,6 +89,7 @@ ${
   s_run ${inNamespace} get pods -l app=echo -o go-template='{{range .items}}{{.metadata.name}} {{with .status.podIP}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "Ready") (eq .status "True")}} Ready{{end}}{{end}}: {{with .status.reason}}{{.}} {{end}}{{with .status.message}}{{.}} {{end}}{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}} {{.message}}{{end}}{{with .state.terminated}}{{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}' >"$s_d/ready" 2>&1`
 }
 echo '@ready'; cat "$s_d/ready"
+s_pods=$(awk 'NF == 2 || / Ready: / { print $1 }' "$s_d/ready")
 echo '@go'
 ${Object.entries(work)
   .map(([name, text]) => `(\n${text}\n) >"$s_d/${name}" 2>&1 </dev/null 9>&- & s_jobs="$s_jobs $!"; s_waits="$s_waits $!"`)
@@ -89,6 +99,11 @@ for s_w in $s_work; do echo "@work $s_w"; cat "$s_d/$s_w"; echo; done
 echo '@finished'
 while :; do s_run sleep 3600; done
 `;
+}
+
+/** At most 63 characters, with a letter or digit at the end (Kubernetes' rule for label values). */
+export function speakerLabel(name: string): string {
+  return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, '');
 }
 
 export interface CallerOptions {
@@ -108,29 +123,47 @@ export interface CallerOptions {
  * Prints one line for each: `KIND WHAT ANSWER`.
  */
 export function callerScript({ own, port, pods, services, patience }: CallerOptions): string {
-  const calls: { words: string; address: string; port: number; patience: number; seconds?: number }[] = [
-    ...Object.entries(pods).map(([name, address]) => ({ words: `pod ${name}`, address, port, patience: 3 })),
+  const line = (words: string, address: string, more: Partial<Dial> = {}): string => {
+    const { port: to = 80, seconds = 7, until = patience, request = 'hostname' } = more;
+    return `s_call '${words}' ${address} ${to} ${until} ${seconds} ${request}`;
+  };
+  const calls = [
+    ...Object.entries(pods).map(([name, address]) => line(`pod ${name}`, address, { port, until: 3 })),
+    ...Object.entries(pods).map(([name, address]) => line(`large ${name}`, address, { port, until: 3, request: '"echo%3Fmsg%3D$s_large"' })),
     // A resolver that does not answer is asked with every search domain, a second each.
-    ...(services.name === undefined ? [] : [{ words: 'dns -', address: services.name, port: 80, patience, seconds: 12 }]),
-    { words: 'service -', address: services.echo, port: 80, patience },
-    { words: 'self -', address: services.self, port: 80, patience },
+    ...(services.name === undefined ? [] : [line('dns -', services.name, { seconds: 12 })]),
+    line('service -', services.echo),
+    line('self -', services.self),
   ];
   return `${PRELUDE}
 # What was made a moment ago may not be known everywhere yet: ask again, for some seconds.
 s_until() {
   s_words=$1 s_good=$2 s_end=$(($(date +%s) + $3)); shift 3
   until s_answer=$("$@" | tr '\\n' ' '); case $s_answer in $s_good) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.2; done
-  printf '%s %s\\n' "$s_words" "$s_answer"
+  printf '%s %.600s\\n' "$s_words" "$s_answer"
 }
 s_n=0
 s_call() {
-  s_until "$1" '*"responses"*' "$4" s_get ${own} ${port} "/dial?host=$2&port=$3&protocol=http&request=hostname&tries=1" "$5" &
+  s_until "$1" '*"responses"*' "$4" s_get ${own} ${port} "/dial?host=$2&port=$3&protocol=http&request=$6&tries=1" "$5" &
   s_n=$((s_n + 1)); [ $((s_n % 32)) != 0 ] || wait
 }
 command -v bash >/dev/null || { echo 'nothing - bash is not installed'; exit 0; }
+s_large=$(printf '%${LARGE}s' '' | tr ' ' x)
 s_until 'host -' 'HTTP*200*' 3 s_get ${own} ${port} /hostname &
 s_until 'host-service -' 'HTTP*200*' ${patience} s_get ${services.echo} 80 /hostname &
-${calls.map((call) => `s_call '${call.words}' ${call.address} ${call.port} ${call.patience} ${call.seconds ?? 7}`).join('\n')}
+${calls.join('\n')}
 wait
 `;
+}
+
+/** Bytes: some packets of full size, whatever the network's. */
+const LARGE = 4000;
+
+interface Dial {
+  port: number;
+  /** How long it may take. */
+  seconds: number;
+  /** For how long it is tried again. */
+  until: number;
+  request: string;
 }

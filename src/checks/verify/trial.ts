@@ -3,7 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import { controlPlanes, isNode } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import type { Session } from '../../remote/runner.ts';
-import { callerScript, NAMESPACE_PREFIX, speakerScript } from './trial-script.ts';
+import { callerScript, NAMESPACE_PREFIX, speakerLabel, speakerScript } from './trial-script.ts';
 import type { VerifyCheck, VerifyContext } from './verify.ts';
 
 /** What pods of our own, one on every node, found out about the cluster. */
@@ -31,11 +31,11 @@ export interface TrialPod {
 
 export interface Call {
   /**
-   * pod: from the node's pod to another (or itself); dns, service, self: from the pod to a Service by name, by address, and to itself
+   * pod: from the node's pod to another (or itself); large: the same with packets of full size; dns, service, self: from the pod to a Service by name, by address, and to itself
    * through a Service; host: from the node to its pod; host-service: from the node to a Service.
    */
-  kind: 'pod' | 'dns' | 'service' | 'self' | 'host' | 'host-service';
-  /** Of kind `pod`: the pod that was called. */
+  kind: 'pod' | 'large' | 'dns' | 'service' | 'self' | 'host' | 'host-service';
+  /** Of kind `pod` and `large`: the pod that was called. */
   to: string;
   ok: boolean;
   /** The name of the pod that answered, or the reason why none did. */
@@ -88,7 +88,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     speaker: speaker.name,
     manifest: context.render('verify/trial.yaml.hbs', {
       namespace,
-      speaker: labelValue(speaker.name),
+      speaker: speakerLabel(speaker.name),
       port: PORT,
       image: imageReference('image-agnhost', context.versions.kubernetes),
       nodes: nodes.map(({ name }) => ({ name, pod: pods[name]!.name })),
@@ -183,13 +183,14 @@ async function callAll(
 
 /** A line of callerScript. */
 export function parseCall(line: string): Call[] {
-  const [, kind, to, answer] = /^(pod|dns|service|self|host|host-service|nothing) (\S+) (.*)$/.exec(line.trimEnd()) ?? [];
+  const [, kind, to, answer] = /^(pod|large|dns|service|self|host|host-service|nothing) (\S+) (.*)$/.exec(line.trimEnd()) ?? [];
   if (kind === undefined) return [];
   if (kind === 'nothing') return [{ kind: 'host', to: '-', ok: false, answer: answer! }];
   const body = /^HTTP (\d+) (.*)$/.exec(answer!);
   const base = { kind: kind as Call['kind'], to: to! };
   if (!body) return [{ ...base, ok: false, answer: answer! }];
   if (kind === 'host' || kind === 'host-service') return [{ ...base, ok: body[1] === '200', answer: body[2]! }];
+  if (kind === 'large' && /^\{"responses":\["x+/.test(body[2]!)) return [{ ...base, ok: true, answer: to! }];
   try {
     const said = JSON.parse(body[2]!) as { responses?: string[]; errors?: string[] };
     const response = said.responses?.[0];
@@ -229,11 +230,6 @@ function readPods(lines: readonly string[], pods: Record<string, TrialPod>): voi
   for (const [node, { name, address, problem }] of Object.entries(pods)) {
     if (address === undefined && problem === undefined) pods[node] = { name, problem: 'it was not made' };
   }
-}
-
-/** At most 63 characters, with a letter or digit at the end (Kubernetes' rule for label values). */
-function labelValue(name: string): string {
-  return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, '');
 }
 
 function gate(): { passed: Promise<void>; open(): void } {

@@ -2,13 +2,19 @@
 
 const KEEP = 8;
 
+/** Characters of a line that are shown. */
+const WIDTH = 300;
+
+/** Milliseconds before the last line: what a daemon said an hour ago does not explain how it ended. */
+const LATELY = 120_000;
+
 /**
  * The lines that explain: fatal and error lines first, the last of each kind, said once however often they were written.
  * Takes the lines of `journalctl -o short-iso`.
  */
 export function relevantLines(log: string, keep = KEEP): string[] {
   const seen = new Map<string, { at: number; line: string; rank: number; times: number }>();
-  for (const [at, raw] of log.split('\n').entries()) {
+  for (const [at, raw] of recent(log.split('\n')).entries()) {
     const line = withoutPrefix(raw);
     if (line === '' || /^-- /.test(line)) continue;
     const key = fingerprint(line);
@@ -22,7 +28,25 @@ export function relevantLines(log: string, keep = KEEP): string[] {
     .sort((a, b) => a.rank - b.rank || b.at - a.at)
     .slice(0, keep)
     .sort((a, b) => a.at - b.at);
-  return chosen.map(({ line, times }) => (times > 1 ? `${line} (${times} times)` : line));
+  return chosen.map(({ line, times }) => `${line.length > WIDTH ? `${line.slice(0, WIDTH)}...` : line}${times > 1 ? ` (${times} times)` : ''}`);
+}
+
+/** What systemd said last of a unit that somebody stopped: its own log is then none of the reason. */
+export function lastWords(log: string): string[] {
+  const lines = log.split('\n').filter((line) => / systemd\[1\]: /.test(line));
+  return lines.slice(-2).map((line) => line.replace(/^(\S+) \S+ systemd\[1\]: /, '$1 '));
+}
+
+function recent(lines: readonly string[]): string[] {
+  const timeOf = (line: string): number => Date.parse(line.slice(0, line.indexOf(' ')).replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
+  const last = Math.max(...lines.map(timeOf).filter((time) => !Number.isNaN(time)));
+  // A line without a time goes on from the one before.
+  let keep = true;
+  return lines.filter((line) => {
+    const time = timeOf(line);
+    if (!Number.isNaN(time)) keep = time >= last - LATELY;
+    return keep;
+  });
 }
 
 /** `2026-11-21T08:35:10+0000 cp-1 kubelet[123]: ` is the same for all. */

@@ -1,6 +1,6 @@
 import type { Host } from '../../config/cluster.ts';
 import { quote } from '../../base/quote.ts';
-import { hintFor, relevantLines } from './unit-log.ts';
+import { hintFor, lastWords, relevantLines } from './unit-log.ts';
 import {
   count,
   declared,
@@ -105,13 +105,14 @@ function judge(host: Host, names: readonly string[], context: CheckContext): Fin
   const { before, after, logs } = parseUnits(context.seen(host)!);
   return names.flatMap((name) => {
     const unit = after.find(({ id }) => id === name);
-    const lines = relevantLines(logs[name] ?? '');
-    const evidence = lines.length > 0 ? [`${host.name} ${name}:`, ...lines.map((line) => `  ${line}`)].join('\n') : undefined;
     if (!unit?.loaded) return [failing(host.name, `${name} is not installed`, { hint: 'slipway apply installs it' })];
     const more = unit.restarts - (before.find(({ id }) => id === name)?.restarts ?? unit.restarts);
     const what = state(unit, more);
     if (what === undefined) return [];
     const stopped = unit.active === 'inactive' && unit.result === 'success';
+    const log = logs[name] ?? '';
+    const lines = stopped ? lastWords(log) : relevantLines(log);
+    const evidence = lines.length > 0 ? [`${host.name} ${name}:`, ...lines.map((line) => `  ${line}`)].join('\n') : undefined;
     const hint = stopped
       ? `somebody stopped it: slipway apply starts it again, as does systemctl start ${name}`
       : (hintFor(lines) ?? `journalctl -u ${name} on the host tells more`);

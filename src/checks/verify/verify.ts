@@ -1,11 +1,9 @@
 import type { ComponentVersions } from '../../artifacts/catalogue.ts';
-import type { Component, Declaration } from '../../components/component.ts';
-import { components } from '../../components/index.ts';
-import { bug } from '../../base/errors.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Emit } from '../../engine/events.ts';
 import type { HostState } from '../../engine/state.ts';
 import type { Facts } from '../../facts/facts.ts';
+import { declarations, type Declared } from '../../phases/install.ts';
 import type { Inventory } from '../../pki/types.ts';
 import type { Runner } from '../../remote/runner.ts';
 import type { Trial } from './trial.ts';
@@ -162,12 +160,8 @@ export function count(n: number, noun: string): string {
 }
 
 /** What the components declare for a host. */
-export function declared({ cluster, facts, versions }: VerifyContext, host: Host): { component: Component; declaration: Declaration }[] {
-  const known = facts[host.name];
-  if (!known) throw bug(`no facts of ${host.name}`);
-  return components
-    .filter((component) => component.runsOn(host, cluster))
-    .map((component) => ({ component, declaration: component.declare({ cluster, host, facts: known, versions }) }));
+export function declared(context: VerifyContext, host: Host): Declared[] {
+  return declarations(context, host);
 }
 
 /** The value of a flag of a component's unit, with what the cluster file sets instead. */
