@@ -193,3 +193,11 @@ function forcedCut(text: string, secrets: ReadonlySet<string>): number {
   const cut = notWithinSecret(text, wanted, secrets);
   return cut === 0 ? wanted : cut;
 }
+
+/** The value with every text in it redacted: before it is encoded, so that what comes out is still JSON. */
+export function redactDeep(value: unknown, redact: (text: string) => string): unknown {
+  if (typeof value === 'string') return redact(value);
+  if (Array.isArray(value)) return value.map((item) => redactDeep(item, redact));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redactDeep(item, redact)]));
+}

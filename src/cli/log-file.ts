@@ -1,6 +1,7 @@
 import { createWriteStream, mkdirSync, openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { redactDeep } from '../base/redact.ts';
 import type { Io } from './io.ts';
 
 export interface LogFile {
@@ -18,7 +19,7 @@ export function openLogFile(io: Pick<Io, 'env'>, { verb, now, redact }: { verb: 
   const stream = createWriteStream(path, { fd: openSync(path, 'wx', 0o600) });
   return {
     path,
-    write: (entry) => void stream.write(`${redact(JSON.stringify({ time: new Date().toISOString(), ...entry }))}\n`),
+    write: (entry) => void stream.write(`${JSON.stringify({ time: new Date().toISOString(), ...(redactDeep(entry, redact) as object) })}\n`),
     close: () => new Promise((resolve) => stream.end(resolve)),
   };
 }

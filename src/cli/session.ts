@@ -6,7 +6,7 @@ import { defaultCacheDirectory } from '../artifacts/directories.ts';
 import { sourceFor } from '../artifacts/sources.ts';
 import { createStore, type Store } from '../artifacts/store.ts';
 import { SlipwayError } from '../base/errors.ts';
-import { createRedactor } from '../base/redact.ts';
+import { createRedactor, redactDeep } from '../base/redact.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import { loadCluster } from '../config/load.ts';
 import type { Emit, EngineEvent } from '../engine/events.ts';
@@ -58,7 +58,7 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
   const emit: Emit = (event) => {
     renderer.handle(event);
     log.write(forLog(event));
-    events?.write(`${redactor.redact(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n`);
+    events?.write(`${JSON.stringify({ time: new Date().toISOString(), ...(redactDeep(event, redactor.redact) as object) })}\n`);
   };
   const stop = interruptible(io);
   const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });

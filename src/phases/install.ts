@@ -84,7 +84,16 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
     const digest = unitDigest(context, host, { component, declaration });
     const content = { text: renderUnit(context, { component, unit, inputs: digest }) };
     add(`file${unit.path}`, `write ${unit.path}`, { kind: 'file', path: unit.path, mode: unit.mode ?? '0600', owner: 'root:root', content });
-    add('unit', `start ${unit.name}`, { kind: 'unit', name: unit.name, digest, needs: [...delivered, ...packageSteps(host, declaration)] });
+    const installed = packageSteps(host, declaration);
+    const start: Desired = {
+      id: `${host.name}/${component.name}/unit`,
+      host: host.name,
+      words: `start ${unit.name}`,
+      action: { kind: 'unit', name: unit.name, digest },
+      needs: [...delivered, ...installed],
+    };
+    // A package manager takes its time: what needs it waits there, and nothing else on the host waits for it.
+    steps.push(installed.length === 0 ? start : { ...start, lane: 'packages', needs: [...installed, ...steps.map(({ id }) => id)] });
   }
   return steps;
 }

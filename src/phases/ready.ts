@@ -24,6 +24,7 @@ export const ready: Phase<Context> = {
           timeoutSeconds: TIMEOUT,
           units,
         },
+        needs: started.map(({ component }) => `${host.name}/${component.name}/unit`),
         onlyWith: started.map(({ component }) => `${host.name}/${component.name}/unit`),
       };
     }),

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { messageOf, type SlipwayError } from '../base/errors.ts';
+import type { SlipwayError } from '../base/errors.ts';
+import { onAbort } from './abort.ts';
 import type { Asker } from './asker.ts';
 import { aborted, remoteError } from './errors.ts';
 import type { Runner, RunnerStats, RunOptions, RunResult } from './runner.ts';
@@ -70,19 +71,18 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
     await cameUp(await shells.keepReserve(rights), rights);
   };
 
-  /** Ends the script's process group; tells whether the host confirmed it. */
+  /** Ends the script's process group; tells whether the host confirmed it in time. */
   const endGroup = async (shell: RemoteShell, rights: Rights): Promise<boolean> => {
     const group = shell.started()?.group ?? 0;
     if (group <= 1) return false;
-    try {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), endingTimeoutMs)));
+    const work = async (): Promise<boolean> => {
       const ending = await shells.extra(rights);
-      const timer = setTimeout(() => ending.abandon(), endingTimeoutMs);
       ending.send(endGroupScript(group), {});
-      const outcome = await ending.outcome.finally(() => clearTimeout(timer));
-      return outcome.kind === 'done';
-    } catch {
-      return false;
-    }
+      return (await ending.outcome).kind === 'done';
+    };
+    return Promise.race([work().catch(() => false), late]).finally(() => clearTimeout(timer));
   };
 
   const run = async (script: string, rights: Rights, options: RunOptions): Promise<RunResult> => {
@@ -115,10 +115,11 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
     const elapsed = (): string => `${Math.round(performance.now() - begin)} ms`;
     let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(timeout(host, timeoutMs)), timeoutMs);
+      // A longer time than a timer can hold (24 days) would fire at once.
+      if (timeoutMs < 2 ** 31) timer = setTimeout(() => reject(timeout(host, timeoutMs)), timeoutMs);
     });
     try {
-      const outcome = await Promise.race([shell.outcome, timedOut, interrupted, inputError(host, shell)]);
+      const outcome = await Promise.race([shell.outcome, timedOut, interrupted, shell.failedHere]);
       debug(`script: ${outcome.kind === 'done' ? `exit code ${outcome.result.code}` : outcome.kind} after ${elapsed()}`);
       return outcome;
     } catch (error) {
@@ -191,21 +192,10 @@ interface Interruption {
 }
 
 function interruption(host: string, signal: AbortSignal | undefined): Interruption {
-  let onAbort = (): void => {};
+  let forget = (): void => {};
   const fired = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted(host));
-    if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    forget = onAbort(signal, () => reject(aborted(host)));
   });
   fired.catch(() => {});
-  return { fired, forget: () => signal?.removeEventListener('abort', onAbort) };
-}
-
-function inputError(host: string, shell: RemoteShell): Promise<never> {
-  return shell.inputFailed.catch((error: unknown) => {
-    throw remoteError(host, 'REMOTE_INPUT_FAILED', `what was to be sent to ${host} could not be read: ${messageOf(error)}`, {
-      category: 'failed',
-      cause: error,
-    });
-  });
+  return { fired, forget };
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 export interface RunOptions {
   /** What the script reads on its standard input: never part of any command line. Default: empty. */
@@ -6,6 +6,8 @@ export interface RunOptions {
   /** Milliseconds until the script is given up with REMOTE_TIMEOUT. Default 60_000. */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Where standard output goes instead of into the result, byte for byte; it is not ended. For what is too large for memory. */
+  stdout?: Writable | undefined;
   /** Called with every complete line of standard output, without its line end, as it arrives. */
   onLine?: ((line: string) => void) | undefined;
   /** Run as the login user instead of root. Default false. */
@@ -42,7 +44,8 @@ export interface RunnerStats {
  * arrived whole; so it may carry secrets, and a cut connection never runs half of it.
  *
  * `run` resolves whatever the exit code is. It rejects with a SlipwayError: REMOTE_CONNECTION_LOST (unreachable; the outcome is
- * unknown: gather facts again), REMOTE_TIMEOUT (failed), ABORTED (aborted).
+ * unknown: gather facts again), REMOTE_TIMEOUT (failed), ABORTED (aborted), and rarely REMOTE_INPUT_FAILED, REMOTE_OUTPUT_FAILED (the
+ * stream on this side), REMOTE_OUTPUT_LOST (its end did not arrive), REMOTE_SESSION_REFUSED, SUDO_* (sudo refuses meanwhile).
  */
 export interface Runner {
   /** The name used in messages. */

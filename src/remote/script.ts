@@ -34,7 +34,7 @@ const preamble = [
   'echo "$1"',
   '(eval "set --; unset a b c d g r l n s; $s")',
   'c=$?',
-  'printf %s "$1"',
+  'printf %s "$1.$$"',
   'exit $c',
 ].join('; ');
 
@@ -79,25 +79,33 @@ export interface Started {
   group: number;
 }
 
-/** Passes on a stream but for the marker at its very end. Whole lines are never held back. */
-export interface EndMarker {
+/** Passes on a stream up to the end mark. Whole lines are never held back. */
+export interface OutputEnd {
   push(chunk: Buffer): Buffer;
-  /** What was held back and is no marker, and whether the marker was there. */
-  end(): { rest: Buffer; seen: boolean };
+  /** Whether the mark has been seen. */
+  seen(): boolean;
 }
 
-export function endMarker(marker: string): EndMarker {
-  const mark = Buffer.from(marker);
+/** The mark holds the shell's process id, so that it is not on any command line, which a script may print. */
+export function outputEnd(marker: string, pid: number): OutputEnd {
+  const mark = Buffer.from(`${marker}.${pid}`);
   let held: Buffer = Buffer.alloc(0);
+  let seen = false;
   return {
     push(chunk) {
+      if (seen) return Buffer.alloc(0);
       const data = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      let keep = Math.min(data.length, mark.length);
+      const at = data.indexOf(mark);
+      if (at !== -1) {
+        seen = true;
+        return data.subarray(0, at);
+      }
+      let keep = Math.min(data.length, mark.length - 1);
       while (keep > 0 && !data.subarray(data.length - keep).equals(mark.subarray(0, keep))) keep--;
       held = data.subarray(data.length - keep);
       return data.subarray(0, data.length - keep);
     },
-    end: () => (held.equals(mark) ? { rest: Buffer.alloc(0), seen: true } : { rest: held, seen: false }),
+    seen: () => seen,
   };
 }
 

@@ -1,9 +1,10 @@
 import { constants } from 'node:os';
 import { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { connectionLost } from './errors.ts';
+import { messageOf } from '../base/errors.ts';
+import { connectionLost, remoteError } from './errors.ts';
 import type { RunnerStats, RunOptions, RunResult } from './runner.ts';
-import { endMarker, markedOutput, scriptInput, type Started } from './script.ts';
+import { markedOutput, outputEnd, scriptInput, type OutputEnd, type Started } from './script.ts';
 import type { Channel } from './transport.ts';
 
 export interface ShellOptions {
@@ -26,20 +27,23 @@ export interface RemoteShell {
   /** Whether the shell has come up: false when it ended first (see `outcome` for why). */
   readonly ready: Promise<boolean>;
   /** Sends the script; at most once. It can be called before the shell is ready. */
-  send(script: string, options: Pick<RunOptions, 'stdin' | 'onLine'>): void;
+  send(script: string, options: Pick<RunOptions, 'stdin' | 'stdout' | 'onLine'>): void;
   /** Ends the input without a script: the shell ends. */
   sendNothing(): void;
   /** Rejects with REMOTE_CONNECTION_LOST only. Never unhandled. */
   readonly outcome: Promise<Outcome>;
-  /** Rejects when the payload cannot be read on this side: the script must be ended, or it takes half of it for all. Never resolves, never unhandled. */
-  readonly inputFailed: Promise<never>;
+  /**
+   * Rejects when the payload cannot be read on this side, or its output cannot be used: the script must be ended, or it takes half of the
+   * payload for all. Never resolves, never unhandled.
+   */
+  readonly failedHere: Promise<never>;
   started(): Started | undefined;
   /** Gives the channel up without waiting for the other side. */
   abandon(): void;
 }
 
-/** sshd keeps a channel open while a background process holds its streams; by then the script's own output has long been sent. */
-const lingerMs = 2_000;
+/** How long to wait for more output after the exit status; standard error may come a little after the end of standard output. */
+const lingerMs = { complete: 200, incomplete: 2_000 };
 
 /** Attaches to a channel on which a command of script.ts runs. */
 export function remoteShell(channel: Channel, { host, marker, password, stats }: ShellOptions): RemoteShell {
@@ -47,11 +51,23 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
   let running = false;
   let empty = false;
   let job: { script: string; stdin: RunOptions['stdin'] } | undefined;
-  let lines = lineSplitter(undefined);
+  let useOutput = (_chunk: Buffer): void => {};
+  let endOutput = (): void => {};
+  let failHere!: (error: unknown) => void;
+  const failedHere = new Promise<never>((_, reject) => (failHere = reject));
+  failedHere.catch(() => {});
   const [ready, begun, closed, refused, jobGiven] = [signal(), signal(), signal(), signal(), signal()];
   void closed.fired.then(refused.fire);
 
-  const ending = endMarker(marker);
+  let end: OutputEnd | undefined;
+  /** What a caller's function throws must not reach ssh2, where it would end the connection. */
+  const guarded = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      failHere(error);
+    }
+  };
   const text = { stdout: textCollector(), stderr: textCollector() };
   const stdout = markedOutput(marker, 2, {
     onMarker: (rest) => {
@@ -61,14 +77,16 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       }
       const [pid, group] = rest.split(' ').map(Number);
       started = { pid: pid ?? 0, group: group ?? 0 };
+      end = outputEnd(marker, started.pid);
       ready.fire();
     },
-    onData: (chunk) => lines.push(text.stdout.push(ending.push(chunk))),
+    onData: (chunk) => guarded(() => useOutput(end!.push(chunk))),
   });
   const stderr = markedOutput(marker, 1, { onMarker: () => {}, onData: (chunk) => void text.stderr.push(chunk) });
   channel.on('data', (chunk: Buffer) => {
     stats.bytesReceived += chunk.length;
     stdout.push(chunk);
+    linger();
   });
   channel.stderr.on('data', (chunk: Buffer) => {
     stats.bytesReceived += chunk.length;
@@ -80,13 +98,20 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
   channel.on('error', () => {});
   channel.stderr.on('error', () => {});
 
+  let exit: { code: number | null; signal: string | undefined } | undefined;
+  let lingering: NodeJS.Timeout | undefined;
+  /** A background process may hold the streams open for ever: once the script has ended, they are closed when nothing more comes. */
+  const linger = (): void => {
+    clearTimeout(lingering);
+    if (exit === undefined) return;
+    lingering = setTimeout(() => (channel.isPaused() ? linger() : channel.close()), end?.seen() === true ? lingerMs.complete : lingerMs.incomplete);
+  };
+  channel.on('exit', (code: number | null, name?: string) => {
+    exit = { code, signal: name };
+    linger();
+  });
+
   const outcome = new Promise<Outcome>((resolve, reject) => {
-    let exit: { code: number | null; signal: string | undefined } | undefined;
-    let lingering: NodeJS.Timeout | undefined;
-    channel.on('exit', (code: number | null, name?: string) => {
-      exit = { code, signal: name };
-      lingering = setTimeout(() => channel.close(), lingerMs);
-    });
     channel.on('close', () => {
       clearTimeout(lingering);
       closed.fire();
@@ -94,11 +119,9 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       if (exit === undefined) return reject(connectionLost(host));
       const code = exit.code ?? 128 + signalNumber(exit.signal);
       if (!running) return resolve({ kind: 'refused', code, text: `${stdout.noise()}${stderr.noise()}${text.stderr.end()}`.trim() });
-      const { rest, seen } = ending.end();
       // A shell that was killed could not say that it is done.
-      if (!seen && exit.code !== null && code < 128) return resolve({ kind: 'cut', code });
-      lines.push(text.stdout.push(rest) + text.stdout.flush());
-      lines.end();
+      if (end?.seen() !== true && code < 128) return resolve({ kind: 'cut', code });
+      guarded(endOutput);
       resolve({ kind: 'done', result: { code, stdout: text.stdout.end(), stderr: text.stderr.end() } });
     });
   });
@@ -118,8 +141,8 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
     for await (const chunk of chunksOf(job.stdin)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
   }
   const input = Readable.from(inputChunks(), { objectMode: false, highWaterMark: 1 << 20 });
-  const inputFailed = new Promise<never>((_, reject) => void input.on('error', reject));
-  inputFailed.catch(() => {});
+  input.on('error', (error) =>
+    failHere(remoteError(host, 'REMOTE_INPUT_FAILED', `what was to be sent to ${host} could not be read: ${messageOf(error)}`, { category: 'failed', cause: error })));
   input.on('data', (chunk: Buffer) => (stats.bytesSent += chunk.length));
   input.pipe(channel);
   void closed.fired.then(() => {
@@ -129,9 +152,20 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
 
   return {
     ready: firstOf(ready, closed),
-    send(script, { stdin, onLine }) {
+    send(script, { stdin, stdout: sink, onLine }) {
       job = { script, stdin };
-      lines = lineSplitter(onLine);
+      const lines = lineSplitter(onLine);
+      if (sink === undefined) {
+        useOutput = (chunk) => lines.push(text.stdout.push(chunk));
+        endOutput = () => {
+          lines.push(text.stdout.flush());
+          lines.end();
+        };
+      } else {
+        sink.once('error', (error) => failHere(remoteError(host, 'REMOTE_OUTPUT_FAILED', `what ${host} sent could not be written: ${messageOf(error)}`, { category: 'failed', cause: error })));
+        sink.on('drain', () => channel.resume());
+        useOutput = (chunk) => void (sink.write(chunk) || channel.pause());
+      }
       jobGiven.fire();
     },
     sendNothing: () => {
@@ -139,7 +173,7 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       jobGiven.fire();
     },
     outcome,
-    inputFailed,
+    failedHere,
     started: () => started,
     abandon: () => channel.close(),
   };

@@ -1,8 +1,9 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NodeSSH, type Config } from 'node-ssh';
 import { messageOf, type SlipwayError } from '../base/errors.ts';
+import { onAbort } from './abort.ts';
 import type { Asker } from './asker.ts';
 import { authentication } from './authentication.ts';
 import { aborted, connectionLost, remoteError } from './errors.ts';
@@ -64,7 +65,6 @@ export async function dial(target: Target, options: DialOptions): Promise<Link> 
 }
 
 async function dialOnce(target: Target, options: DialOptions, progress: { handshaken: boolean }): Promise<Link> {
-  if (options.signal?.aborted === true) throw aborted(target.name);
   let fail!: (error: SlipwayError) => void;
   const failed = new Promise<never>((_, reject) => (fail = reject));
   failed.catch(() => {});
@@ -75,8 +75,7 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
       }),
     ),
   );
-  const onAbort = (): void => fail(aborted(target.name));
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const forget = onAbort(options.signal, () => fail(aborted(target.name)));
   // A person may take longer to answer than a host: the time of questions does not count.
   const asker: Asker = {
     secret: (question) => limit.outside(() => options.asker.secret(question)),
@@ -86,8 +85,10 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
   try {
     const hostKey = await hostKeyCheck(target, { confirm: asker.hostKey, warn: options.warn });
     const auth = await authentication(target, asker);
-    socket = await Promise.race([openSocket(target, options.via), failed]);
+    socket = options.via === undefined ? tcpSocket(target) : await forwarded(target, options.via, failed);
+    if (socket instanceof Socket) await Promise.race([connected(target, socket), failed]);
     const ssh = new NodeSSH();
+    let verifiedKey: Buffer | undefined;
     const connecting = ssh.connect({
       host: target.address,
       port: target.port,
@@ -98,8 +99,13 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
       keepaliveCountMax: options.keepalive.count,
       algorithms: { serverHostKey: hostKey.algorithms as never },
       hostVerifier: (key: Buffer, verified: (ok: boolean) => void) => {
+        // Keys are exchanged anew from time to time, and the server shows its key again.
+        if (verifiedKey?.equals(key) === true) return verified(true);
         hostKey.check(key).then(
-          () => verified(true),
+          () => {
+            verifiedKey = Buffer.from(key);
+            verified(true);
+          },
           (error: SlipwayError) => {
             fail(error);
             verified(false);
@@ -124,7 +130,7 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
     throw error;
   } finally {
     limit.stop();
-    options.signal?.removeEventListener('abort', onAbort);
+    forget();
   }
 }
 
@@ -138,15 +144,26 @@ function where(target: Target): string {
   return `${target.name} (${target.address} port ${target.port})`;
 }
 
-async function openSocket(target: Target, via: Link | undefined): Promise<Duplex> {
-  if (via !== undefined) return via.forward(target.address, target.port);
+function tcpSocket(target: Target): Socket {
   // Without noDelay every small command waits about 40 ms for the other side's delayed acknowledgement.
-  const socket: Socket = connectTcp({ host: target.address, port: target.port, noDelay: true, keepAlive: true });
-  await new Promise<void>((resolve, reject) => {
+  return connectTcp({ host: target.address, port: target.port, noDelay: true, keepAlive: true });
+}
+
+function connected(target: Target, socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', (error) => reject(handshakeError(target, error)));
   });
-  return socket;
+}
+
+async function forwarded(target: Target, via: Link, failed: Promise<never>): Promise<Duplex> {
+  const opening = via.forward(target.address, target.port);
+  try {
+    return await Promise.race([opening, failed]);
+  } catch (error) {
+    opening.then((late) => late.destroy()).catch(() => {});
+    throw error;
+  }
 }
 
 function link(target: Target, ssh: NodeSSH, { socket, via }: { socket: Duplex; via: Link | undefined }): Link {

@@ -6,6 +6,9 @@ import { count, failing, verdict, type CheckContext, type Finding, type VerifyCh
 /** Seconds: a leader renews its lease every 2 s and loses it after 15 s (client-go's leader election as both components use it). */
 const LEASE = 15;
 
+/** Seconds: a new leader watches the lease of a lost one for its whole length before it takes it. */
+const TAKEOVER = 25;
+
 /** One process of several leads, and says so in a lease; the others wait. */
 export function leadingCheck(component: 'kube-controller-manager' | 'kube-scheduler', title: string): VerifyCheck {
   const lease = `${KUBECTL} get --raw /apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${component} --request-timeout=5s`;
@@ -16,6 +19,7 @@ export function leadingCheck(component: 'kube-controller-manager' | 'kube-schedu
       if (!isControlPlane(host)) return undefined;
       return `${healthProbe(context, { host, component })!}
 s_age() { s_time=$(${lease} 2>&1 | sed -n 's/.*"renewTime":"\\([^"]*\\)".*/\\1/p'); [ -n "$s_time" ] && s_age=$(($(date +%s) - $(date -d "$s_time" +%s))); }
+case $s_said in 'HTTP 200'*) s_end=$(($(date +%s) + ${Math.max(context.patience, TAKEOVER)})) ;; *) s_end=0 ;; esac
 until s_age && [ "$s_age" -le ${LEASE} ] || [ "$(date +%s)" -ge "$s_end" ]; do sleep 0.5; done
 printf '@lease %s ' "\${s_age:--}"; ${lease}`;
     },

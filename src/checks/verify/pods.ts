@@ -1,4 +1,4 @@
-import { failing, notTried, verdict, type VerifyCheck } from './verify.ts';
+import { failing, verdict, type VerifyCheck } from './verify.ts';
 
 /** What a pod that does not start says, and what it points to. */
 const signs: readonly (readonly [RegExp, string])[] = [
@@ -19,9 +19,10 @@ export const pods: VerifyCheck = {
   title: 'A pod starts on every node',
   trial: true,
   run({ trial }) {
-    if (trial.problem !== undefined && trial.services === undefined)
-      return { ok: 'fail', message: trial.problem, hint: 'look at what the checks of the API server and etcd say' };
-    if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
+    if (trial.speaker === undefined) {
+      const hint = 'look at what the checks of the API server and etcd say';
+      return verdict([failing([], trial.problem ?? 'there is no trial', { hint, evidence: trial.evidence })], { message: '' });
+    }
     const findings = Object.entries(trial.pods).flatMap(([node, { problem }]) =>
       problem === undefined
         ? []

@@ -29,7 +29,8 @@ s_get() {
   case $? in
     0) printf '%s\n' "$s_said" ;;
     124) echo "no answer within \${4:-3} s"; return 1 ;;
-    *) printf '%s\n' "$s_said" | sed -n '$s/^.*: \([^:]*\)$/\1/; $p'; return 1 ;;
+    *) [ -n "$s_said" ] || s_said='closed the connection without an answer'
+      printf '%s\n' "$s_said" | sed -n '$s/^.*: \([^:]*\)$/\1/; $p'; return 1 ;;
   esac
 }
 `.replaceAll('\\${', '${');
@@ -40,7 +41,7 @@ export function probeScript(probes: Readonly<Record<string, string>>): string {
     PRELUDE,
     `mkdir -p -m 0700 ${RUN}`,
     `s_d=$(mktemp -d ${RUN}/verify.XXXXXX) || exit 1`,
-    `trap 'rm -rf "$s_d"' EXIT`,
+    `trap 'rm -rf "$s_d"' EXIT; trap 'exit 143' HUP INT TERM PIPE`,
     ...Object.entries(probes).map(([id, text]) => `(\n${text}\n) >"$s_d"/${quote(id)} 2>&1 </dev/null &`),
     'wait',
     ...Object.keys(probes).map((id) => `printf '\\n@probe %s\\n' ${quote(id)}; cat "$s_d"/${quote(id)}`),

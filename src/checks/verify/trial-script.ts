@@ -139,7 +139,7 @@ export function callerScript({ own, port, pods, services, patience }: CallerOpti
 # What was made a moment ago may not be known everywhere yet: ask again, for some seconds.
 s_until() {
   s_words=$1 s_good=$2 s_end=$(($(date +%s) + $3)); shift 3
-  until s_answer=$("$@" | tr '\\n' ' '); case $s_answer in $s_good) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.2; done
+  until s_answer=$("$@" | tr -s '\\n~' ' ~'); case $s_answer in $s_good) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.2; done
   printf '%s %.600s\\n' "$s_words" "$s_answer"
 }
 s_n=0
@@ -148,7 +148,7 @@ s_call() {
   s_n=$((s_n + 1)); [ $((s_n % 32)) != 0 ] || wait
 }
 command -v bash >/dev/null || { echo 'nothing - bash is not installed'; exit 0; }
-s_large=$(printf '%${LARGE}s' '' | tr ' ' x)
+s_large=$(printf '%${LARGE}s' '' | tr ' ' '~')
 s_until 'host -' 'HTTP*200*' 3 s_get ${own} ${port} /hostname &
 s_until 'host-service -' 'HTTP*200*' ${patience} s_get ${services.echo} 80 /hostname &
 ${calls.join('\n')}

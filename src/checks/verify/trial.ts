@@ -11,8 +11,9 @@ export interface Trial {
   namespace: string;
   /** The control plane whose API server was used. */
   speaker: string | undefined;
-  /** Why nothing could be tried. */
+  /** Why nothing could be tried, and the lines that show it. */
   problem: string | undefined;
+  evidence?: string;
   /** By node. */
   pods: Readonly<Record<string, TrialPod>>;
   services: { echo: string; self: string } | undefined;
@@ -135,10 +136,8 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     const services = readServices(section('created'));
     const trial = { namespace, speaker: speaker.name, services };
     if (problem !== undefined || !services) {
-      const said = section('created')
-        .filter((line) => /error|forbidden|refused|unable/i.test(line))
-        .slice(0, 3);
-      return { ...trial, speaker: undefined, problem: [problem ?? 'the trial ended early', ...said].join(': '), pods, calls: {}, work: {} };
+      const said = section('created').filter((line) => /error|forbidden|refused|unable/i.test(line));
+      return { ...trial, speaker: undefined, problem: problem ?? 'the trial ended early', evidence: said.slice(0, 2).join('\n'), pods, calls: {}, work: {} };
     }
     readPods(section('ready'), pods);
     const [calls] = await Promise.all([callAll(context, { pods, services }), Promise.race([finished.passed, ended])]);
@@ -190,7 +189,7 @@ export function parseCall(line: string): Call[] {
   const base = { kind: kind as Call['kind'], to: to! };
   if (!body) return [{ ...base, ok: false, answer: answer! }];
   if (kind === 'host' || kind === 'host-service') return [{ ...base, ok: body[1] === '200', answer: body[2]! }];
-  if (kind === 'large' && /^\{"responses":\["x+/.test(body[2]!)) return [{ ...base, ok: true, answer: to! }];
+  if (kind === 'large' && /^\{"responses":\["~/.test(body[2]!)) return [{ ...base, ok: true, answer: to! }];
   try {
     const said = JSON.parse(body[2]!) as { responses?: string[]; errors?: string[] };
     const response = said.responses?.[0];

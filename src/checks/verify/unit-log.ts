@@ -99,7 +99,7 @@ const signs: readonly Sign[] = [
     hint: 'certificates do not fit together: slipway apply issues and delivers them anew',
   },
   {
-    pattern: /unknown flag|unknown shorthand flag|failed to parse|error unmarshall?ing|strict decoding error|couldn't (?:load|parse)/i,
+    pattern: /unknown flag|unknown shorthand flag|failed to parse|failed validate|invalid (?:configuration|value|argument)|error unmarshall?ing|strict decoding error|couldn't (?:load|parse)/i,
     hint: 'its settings cannot be read: look at components.*.args in the cluster file, then slipway apply',
   },
   { pattern: /exec format error|status=203\/EXEC/i, hint: 'its binary cannot be run: slipway apply delivers it anew' },

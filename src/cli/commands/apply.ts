@@ -26,7 +26,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
         await session.settleDisplay();
         return confirmPlan(plan, { options, io, cluster: gathered.context.cluster, diffs: await readDiffs(plan, session.runner) });
       },
-      verify: (gathered, changed) => verifyCluster(session, { context: gathered.context, quick: !changed }),
+      verify: (gathered, changed) => verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
       runner: session.runner,
       operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
       lock: session.lock,
