@@ -164,7 +164,7 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       } else {
         sink.once('error', (error) => failHere(remoteError(host, 'REMOTE_OUTPUT_FAILED', `what ${host} sent could not be written: ${messageOf(error)}`, { category: 'failed', cause: error })));
         sink.on('drain', () => channel.resume());
-        useOutput = (chunk) => void (sink.write(chunk) || channel.pause());
+        useOutput = (chunk) => void (sink.write(chunk) || sink.destroyed || channel.pause());
       }
       jobGiven.fire();
     },
@@ -175,7 +175,12 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
     outcome,
     failedHere,
     started: () => started,
-    abandon: () => channel.close(),
+    abandon() {
+      // What is not read any more would keep the channel from being closed.
+      useOutput = endOutput = () => {};
+      channel.resume();
+      channel.close();
+    },
   };
 }
 

@@ -60,7 +60,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
   const directory = await mkdtemp(join(tmpdir(), 'slipway-ssh-'));
   const hostKeys = (options.hostKeyTypes ?? ['ed25519']).map((type) => ({
     type,
-    ...ssh2.utils.generateKeyPairSync(type, bits[type] as never),
+    ...keyPair(type),
   }));
   const login = keyPair('ed25519');
   const identityFile = join(directory, 'id');

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { isSlipwayError, type SlipwayError } from '../../../src/base/errors.ts';
 import { connect, type ConnectOptions, type RemoteLogEntry } from '../../../src/remote/connect.ts';
@@ -272,11 +272,87 @@ describe('output', () => {
     expect(await runner.run('echo hi')).toEqual({ code: 0, stdout: 'hi\n', stderr: '' });
   });
 
+  test('goes to a stream byte for byte, however slow that is', async () => {
+    const runner = keep(await connect(sshd.target()));
+    const hash = createHash('sha256');
+    let length = 0;
+    const slow = new Writable({
+      highWaterMark: 100_000,
+      write(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        length += chunk.length;
+        setTimeout(done, 5);
+      },
+    });
+    const script = 'head -c 6000000 /dev/urandom > "$f"; sha256sum < "$f" >&2; cat "$f"; rm "$f"';
+    const result = await runner.run(`f=${join(sshd.directory, 'random')}\n${script}`, { stdout: slow });
+    expect(result).toMatchObject({ code: 0, stdout: '' });
+    slow.end();
+    await once(slow, 'finish');
+    expect(length).toBe(6_000_000);
+    expect(`${hash.digest('hex')}  -\n`).toBe(result.stderr);
+  });
+
+  test('that cannot be written on this side ends the script', async () => {
+    const runner = keep(await connect(sshd.target()));
+    const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('no space left')) });
+    const error = await failure(runner.run('while :; do echo 7106; sleep 0.05; done', { stdout: full }));
+    expect(error).toMatchObject({ code: 'REMOTE_OUTPUT_FAILED', message: expect.stringContaining('no space left') });
+  });
+
+  test('is not mistaken for the end by a script that prints command lines', async () => {
+    const runner = keep(await connect(sshd.target()));
+    const { stdout } = await runner.run(`tr '\\0' ' ' < /proc/$$/cmdline; echo; echo after`);
+    expect(stdout).toMatch(/slipway-[0-9a-f]{24} \nafter\n$/);
+  });
+
+  test('of a background process after the end is not waited for', async () => {
+    const runner = keep(await connect(sshd.target()));
+    expect((await runner.run('(sleep 0.05; echo late) & echo done')).stdout).toMatch(/^done\n/);
+  });
+
   test('of 50 MB arrives whole', async () => {
     const runner = keep(await connect(sshd.target()));
     const { stdout } = await runner.run('yes 123456789 | head -c 50000000');
     expect(stdout.length).toBe(50_000_000);
   });
+});
+
+test('a function of the caller that throws fails its own script only', async () => {
+  const runner = keep(await connect(sshd.target()));
+  const other = runner.run('sleep 0.3; echo other');
+  const thrown = runner.run('echo x; sleep 7107', {
+    onLine: () => {
+      throw new Error('cannot parse');
+    },
+  });
+  await expect(thrown).rejects.toThrow('cannot parse');
+  expect((await other).stdout).toBe('other\n');
+});
+
+test('keys that are exchanged anew in the middle of a transfer do no harm', async () => {
+  const strict = await startSshd(['RekeyLimit 1M']);
+  try {
+    const runner = keep(await connect(strict.target()));
+    const payload = randomBytes(12_000_000);
+    const { stdout } = await runner.run('sha256sum', { stdin: payload });
+    expect(stdout).toBe(`${createHash('sha256').update(payload).digest('hex')}  -\n`);
+  } finally {
+    await Promise.all(runners.splice(0).map((runner) => runner.close()));
+    await strict.stop();
+  }
+});
+
+test('one signal for very many scripts causes no warning', async () => {
+  const warnings: string[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', listen);
+  const runner = keep(await connect(sshd.target()));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 40 }, () => runner.run('true', { signal })));
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', listen);
+  expect(warnings).toEqual([]);
 });
 
 describe('a login shell', () => {
