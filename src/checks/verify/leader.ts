@@ -19,8 +19,14 @@ export function leadingCheck(component: 'kube-controller-manager' | 'kube-schedu
       if (!isControlPlane(host)) return undefined;
       return `${healthProbe(context, { host, component })!}
 s_age() { s_time=$(${lease} 2>&1 | sed -n 's/.*"renewTime":"\\([^"]*\\)".*/\\1/p'); [ -n "$s_time" ] && s_age=$(($(date +%s) - $(date -d "$s_time" +%s))); }
-case $s_said in 'HTTP 200'*) s_end=$(($(date +%s) + ${Math.max(context.patience, TAKEOVER)})) ;; *) s_end=0 ;; esac
-until s_age && [ "$s_age" -le ${LEASE} ] || [ "$(date +%s)" -ge "$s_end" ]; do sleep 0.5; done
+case $s_said in 'HTTP 200'*) s_wait=${Math.max(context.patience, TAKEOVER)} ;; *) s_wait=0 ;; esac
+s_from=$(date +%s)
+until s_age && [ "$s_age" -le ${LEASE} ]; do
+  # A lease that nobody can read tells nothing, however long one waits.
+  [ -n "$s_time" ] || [ "$s_wait" -le ${context.patience} ] || s_wait=${context.patience}
+  [ $(($(date +%s) - s_from)) -lt "$s_wait" ] || break
+  sleep 0.5
+done
 printf '@lease %s ' "\${s_age:--}"; ${lease}`;
     },
     run(context) {
