@@ -30,7 +30,10 @@ export const dns: VerifyCheck = {
           const hint = `the resolver ${dnsServiceAddress(cluster)} does not answer: look at the checks of CoreDNS, Service addresses and the pod network`;
           return failing(node, 'pods cannot resolve the names of Services', { hint, evidence });
         }
-        return failing(node, 'pods resolve the name of a Service, but do not reach it', { hint: 'look at the check of Service addresses', evidence });
+        return failing(node, 'pods resolve the name of a Service, but do not reach it', {
+          hint: 'look at the check of Service addresses',
+          evidence,
+        });
       });
     if (findings.length === 0 && calls.every(({ ok }) => !ok)) return notTried('Service addresses do not work');
     return verdict(findings, { message: `from ${count(calls.length, 'node')}` });

@@ -32,7 +32,8 @@ wait`,
       );
     const [tried, answer = ''] = said('exec').map((line) => /^(\S+) (.*)$/.exec(line)?.slice(1) ?? [])[0] ?? [];
     const on = running.find(([, { name }]) => name === tried)?.[0];
-    if (!/version/.test(answer)) findings.push(failing(on ?? [], 'kubectl exec does not work', { hint, evidence: said('exec').slice(-2).join('\n') }));
+    if (!/version/.test(answer))
+      findings.push(failing(on ?? [], 'kubectl exec does not work', { hint, evidence: said('exec').slice(-2).join('\n') }));
     return verdict(findings, { message: `logs from ${running.length} nodes, exec on ${on ?? 'none'}` });
   },
 };

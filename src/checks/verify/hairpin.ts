@@ -6,7 +6,9 @@ export const hairpin: VerifyCheck = {
   trial: true,
   run({ trial }) {
     const calls = Object.entries(trial.calls).flatMap(([node, own]) =>
-      own.some(({ kind, ok }) => kind === 'service' && !ok) ? [] : own.filter(({ kind }) => kind === 'self').map((call) => ({ node, ...call })),
+      own.some(({ kind, ok }) => kind === 'service' && !ok)
+        ? []
+        : own.filter(({ kind }) => kind === 'self').map((call) => ({ node, ...call })),
     );
     if (calls.length === 0) return notTried('no pod reaches a Service');
     const findings = calls.flatMap(({ node, ok, answer }) =>

@@ -29,8 +29,7 @@ export function healthFindings(context: CheckContext, component: string): Findin
     return [
       failing(host.name, what, {
         hint: `journalctl -u ${component} on the host tells more`,
-        evidence: `${host.name}: ${[first, ...rest].slice(0, 5)
-          .join(' ')}`,
+        evidence: `${host.name}: ${[first, ...rest].slice(0, 5).join(' ')}`,
       }),
     ];
   });

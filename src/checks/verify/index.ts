@@ -119,6 +119,12 @@ function answer(check: VerifyCheck, { context, seen, trial }: { context: VerifyC
 }
 
 function say({ id, title }: VerifyCheck, result: CheckResult, { emit }: VerifyContext): Answer {
-  emit({ code: 'check.done', id, title, ok: result.ok !== 'fail', message: result.ok === 'warn' ? `warning: ${result.message}` : result.message });
+  emit({
+    code: 'check.done',
+    id,
+    title,
+    ok: result.ok !== 'fail',
+    message: result.ok === 'warn' ? `warning: ${result.message}` : result.message,
+  });
   return { id, title, ...result };
 }

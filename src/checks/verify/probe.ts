@@ -59,7 +59,8 @@ export function parseProbes(output: string): Record<string, string> | undefined 
         const end = section.indexOf('\n');
         return end === -1 ? [section, ''] : [section.slice(0, end), section.slice(end + 1).trimEnd()];
       }),
-  );  return end === undefined ? undefined : probes;
+  );
+  return end === undefined ? undefined : probes;
 }
 
 /** Looks at all hosts at once, each in one round trip. A host that does not answer is a finding, not the end. */
@@ -95,6 +96,9 @@ async function probeHost(
     const seen = parseProbes(result.stdout);
     if (seen) return seen;
     // It only looks, so it can be done again: somebody may have ended it.
-    if (attempt === 2) throw new Error(`looking at ${host.name} ended early (exit code ${result.code})${result.stderr === '' ? '' : `: ${result.stderr.trim().slice(-300)}`}`);
+    if (attempt === 2)
+      throw new Error(
+        `looking at ${host.name} ended early (exit code ${result.code})${result.stderr === '' ? '' : `: ${result.stderr.trim().slice(-300)}`}`,
+      );
   }
 }

@@ -129,7 +129,9 @@ export function callerScript({ own, port, pods, services, patience }: CallerOpti
   };
   const calls = [
     ...Object.entries(pods).map(([name, address]) => line(`pod ${name}`, address, { port, until: 3 })),
-    ...Object.entries(pods).map(([name, address]) => line(`large ${name}`, address, { port, until: 3, request: '"echo%3Fmsg%3D$s_large"' })),
+    ...Object.entries(pods).map(([name, address]) =>
+      line(`large ${name}`, address, { port, until: 3, request: '"echo%3Fmsg%3D$s_large"' }),
+    ),
     // A resolver that does not answer is asked with every search domain, a second each.
     ...(services.name === undefined ? [] : [line('dns -', services.name, { seconds: 12 })]),
     line('service -', services.echo),

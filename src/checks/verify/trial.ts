@@ -137,7 +137,15 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     const trial = { namespace, speaker: speaker.name, services };
     if (problem !== undefined || !services) {
       const said = section('created').filter((line) => /error|forbidden|refused|unable/i.test(line));
-      return { ...trial, speaker: undefined, problem: problem ?? 'the trial ended early', evidence: said.slice(0, 2).join('\n'), pods, calls: {}, work: {} };
+      return {
+        ...trial,
+        speaker: undefined,
+        problem: problem ?? 'the trial ended early',
+        evidence: said.slice(0, 2).join('\n'),
+        pods,
+        calls: {},
+        work: {},
+      };
     }
     readPods(section('ready'), pods);
     const [calls] = await Promise.all([callAll(context, { pods, services }), Promise.race([finished.passed, ended])]);

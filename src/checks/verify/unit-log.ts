@@ -28,7 +28,9 @@ export function relevantLines(log: string, keep = KEEP): string[] {
     .sort((a, b) => a.rank - b.rank || b.at - a.at)
     .slice(0, keep)
     .sort((a, b) => a.at - b.at);
-  return chosen.map(({ line, times }) => `${line.length > WIDTH ? `${line.slice(0, WIDTH)}...` : line}${times > 1 ? ` (${times} times)` : ''}`);
+  return chosen.map(
+    ({ line, times }) => `${line.length > WIDTH ? `${line.slice(0, WIDTH)}...` : line}${times > 1 ? ` (${times} times)` : ''}`,
+  );
 }
 
 /** What systemd said last of a unit that somebody stopped: its own log is then none of the reason. */
@@ -99,7 +101,8 @@ const signs: readonly Sign[] = [
     hint: 'certificates do not fit together: slipway apply issues and delivers them anew',
   },
   {
-    pattern: /unknown flag|unknown shorthand flag|failed to parse|failed validate|invalid (?:configuration|value|argument)|error unmarshall?ing|strict decoding error|couldn't (?:load|parse)/i,
+    pattern:
+      /unknown flag|unknown shorthand flag|failed to parse|failed validate|invalid (?:configuration|value|argument)|error unmarshall?ing|strict decoding error|couldn't (?:load|parse)/i,
     hint: 'its settings cannot be read: look at components.*.args in the cluster file, then slipway apply',
   },
   { pattern: /exec format error|status=203\/EXEC/i, hint: 'its binary cannot be run: slipway apply delivers it anew' },
