@@ -1,0 +1,63 @@
+import { componentVersions } from '../../../src/artifacts/catalogue.ts';
+import { loadTemplates } from '../../../src/cli/templates.ts';
+import type { Cluster } from '../../../src/config/cluster.ts';
+import { sha256 } from '../../../src/engine/actions/file.ts';
+import { emptyState, type HostState } from '../../../src/engine/state.ts';
+import { OPERATOR, type Step } from '../../../src/engine/step.ts';
+import type { Context } from '../../../src/phases/context.ts';
+import { settle } from '../../../src/phases/settle.ts';
+import { clusterOf, healthy, hosts } from '../preflight/hosts.ts';
+
+/** What phases plan from on three fresh hosts; `spec` is added to the cluster file. */
+export function contextOf(spec = '', change: (cluster: Cluster) => Cluster = (cluster) => cluster): Context {
+  const facts = Object.fromEntries(Object.entries(hosts).map(([name, address]) => [name, healthy(name, address)]));
+  const settled = settle(change(clusterOf(spec)), facts);
+  return {
+    cluster: settled.cluster,
+    facts: settled.facts,
+    states: {},
+    versions: componentVersions(settled.cluster.kubernetes.version),
+    lock: { version: 1, artifacts: [] },
+    inventory: { authorities: {}, certificates: {}, secrets: {} },
+    now: Date.UTC(2026, 10, 21),
+    render: loadTemplates(),
+  };
+}
+
+/** The hosts' states as they are when these steps have been carried out. */
+export function statesAfter(steps: readonly Step[], from: Readonly<Record<string, HostState>>): Record<string, HostState> {
+  const states: Record<string, HostState> = { ...from };
+  for (const { host, action } of steps) {
+    if (host === OPERATOR) continue;
+    const before = states[host] ?? emptyState;
+    states[host] = { ...before, ...after(action, before) };
+  }
+  return states;
+}
+
+function after(action: Step['action'], before: HostState): Partial<HostState> {
+  switch (action.kind) {
+    case 'directory':
+      return { directories: { ...before.directories, [action.path]: { mode: action.mode, owner: action.owner } } };
+    case 'file': {
+      const digest = 'text' in action.content ? sha256(action.content.text) : (action.content.sha256 ?? '');
+      return { files: { ...before.files, [action.path]: { sha256: digest, mode: action.mode, owner: action.owner } } };
+    }
+    case 'link':
+      return { links: { ...before.links, [action.path]: action.target } };
+    case 'user':
+      return { users: [...before.users, action.name] };
+    case 'sysctl':
+      return { sysctls: { ...before.sysctls, ...action.settings } };
+    case 'package':
+      return { commands: [...before.commands, ...action.provides] };
+    case 'artefact':
+      return { artefacts: { ...before.artefacts, [`${action.name}/${action.version}`]: action.digest ?? '' } };
+    case 'unit':
+      return { units: { ...before.units, [action.name]: { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: action.digest } } };
+    case 'script':
+      return action.done ? { probes: { ...before.probes, [action.done.probe]: [before.probes[action.done.probe] ?? '', ...action.done.lines].join('\n') } } : {};
+    default:
+      return {};
+  }
+}
