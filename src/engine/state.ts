@@ -43,6 +43,9 @@ export interface InspectRequest {
   probes: Readonly<Record<string, string>>;
 }
 
+/** What starts at boot. systemd's own UnitFileState is remembered from before an `enable --no-reload`, so the links decide. */
+const WANTS = '/etc/systemd/system/multi-user.target.wants';
+
 /** Where deliveries live on a host. */
 export const OPT = '/opt/slipway';
 /** Where we remember what we did to a host. */
@@ -59,6 +62,7 @@ export function inspectScript(request: InspectRequest): string {
   const probes = Object.entries(request.probes).map(([name, text]) => `printf '@probe %s\\n' ${quote(name)}\n( ${text}\n) 2>/dev/null </dev/null | sed 's/^/ /'`);
   return `
 echo '@list'
+find ${WANTS} -maxdepth 1 -type l -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 find ${words(request.directories)} -maxdepth 0 -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 find ${words(request.roots)} -maxdepth 8 \\( -type f -o -type d -o -type l \\) -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 echo '@hash'
@@ -69,7 +73,7 @@ echo '@manifest'
 for s_m in ${OPT}/*/*/.manifest; do [ -f "$s_m" ] && sed "s|^|$s_m |" "$s_m"; done
 echo '@units'
 s_units=${quote(request.units.join(' '))}
-systemctl show -p Id,LoadState,UnitFileState,ActiveState,MainPID,NRestarts,NeedDaemonReload $s_units 2>/dev/null
+systemctl show -p Id,LoadState,ActiveState,MainPID,NRestarts,NeedDaemonReload $s_units 2>/dev/null
 echo '@digests'
 s_pids=$(systemctl show -P MainPID $s_units 2>/dev/null)
 for s_p in $s_pids; do [ "$s_p" != 0 ] && set -- "$@" "/proc/$s_p/environ"; done
@@ -111,7 +115,7 @@ export function parseState(output: string, commands: readonly string[]): HostSta
     if (!value['Id']) continue;
     units[value['Id']] = {
       loaded: value['LoadState'] === 'loaded',
-      enabled: value['UnitFileState'] === 'enabled',
+      enabled: links[`${WANTS}/${value['Id']}`] !== undefined,
       active: value['ActiveState'] ?? 'unknown',
       needsReload: value['NeedDaemonReload'] === 'yes',
       restarts: Number(value['NRestarts'] ?? 0),

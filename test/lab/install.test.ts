@@ -64,6 +64,8 @@ describe('a six-line cluster file on three fresh hosts', () => {
     const { stdout } = await lab.ok('verify', '-o', 'json');
     const failed = (JSON.parse(stdout) as { checks: { ok: string; id: string }[] }).checks.filter(({ ok }) => ok === 'fail');
     expect(failed).toEqual([]);
+    // Deleted; what is left of it may still be going.
+    await lab.kubectl('wait --for=delete namespaces -l slipway.dev/verify --timeout=60s || :');
     expect(await lab.kubectl('get namespaces -o name')).not.toContain('slipway-verify');
   });
 
