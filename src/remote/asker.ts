@@ -6,13 +6,15 @@ type SecretQuestion = Parameters<Prompts['secret']>[0];
 export interface Asker {
   secret(question: SecretQuestion): Promise<string | undefined>;
   hostKey(question: HostKeyQuestion): Promise<boolean>;
+  /** Runs something else that may wait for a person, such as an agent that wants its key to be touched. */
+  waitFor<T>(task: () => Promise<T>): Promise<T>;
 }
 
 const askers = new WeakMap<Prompts, Asker>();
 
 /** The asker that belongs to these prompts: every connection that is given the same prompts shares its answers. */
 export function askerFor(prompts: Prompts | undefined): Asker {
-  if (prompts === undefined) return { secret: async () => undefined, hostKey: async () => false };
+  if (prompts === undefined) return { secret: async () => undefined, hostKey: async () => false, waitFor: (task) => task() };
   const existing = askers.get(prompts);
   if (existing !== undefined) return existing;
   const asker = createAsker(prompts);
@@ -36,5 +38,6 @@ function createAsker(prompts: Prompts): Asker {
       return answer;
     },
     hostKey: (question) => inTurn(() => prompts.hostKey(question)),
+    waitFor: (task) => task(),
   };
 }

@@ -10,6 +10,7 @@ export interface Authentication {
   failure(): SlipwayError | undefined;
   readonly offered: readonly string[];
   readonly certificates: readonly string[];
+  readonly problems: readonly string[];
   /** Methods that the server said it accepts, once it has said so. */
   accepted(): readonly string[];
   /** Whether a password was sent. */
@@ -74,6 +75,7 @@ export async function authentication(target: Target, asker: Asker): Promise<Auth
     failure: keys.failure,
     offered: keys.offered,
     certificates: keys.certificates,
+    problems: keys.problems,
     accepted: () => accepted,
     passwordTried: () => passwordTried,
   };

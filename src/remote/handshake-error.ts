@@ -69,6 +69,7 @@ function authRefused(target: Target, auth: Authentication | undefined, cause: un
   const accepted = auth !== undefined && auth.accepted().length > 0 ? `; the server accepts: ${auth.accepted().join(', ')}` : '';
   return remoteError(target.name, 'AUTH_REFUSED', `${login} refused the login (${offered}${password}${accepted})`, {
     cause,
+    evidence: auth === undefined || auth.problems.length === 0 ? undefined : auth.problems.join('\n'),
     hint:
       auth === undefined || auth.offered.length === 0
         ? 'Name a private key as ssh.identityFile, or start an agent and add a key with ssh-add.'

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type ParsedKey, type SignCallback, type SigningRequestOptions } from 'ssh2';
-import { messageOf, type SlipwayError } from '../base/errors.ts';
+import { isSlipwayError, messageOf, type SlipwayError } from '../base/errors.ts';
 import type { Asker } from './asker.ts';
 import { isCode, remoteError } from './errors.ts';
 import { keyType } from './host-key.ts';
@@ -22,6 +22,8 @@ export interface Identities {
   offered: readonly string[];
   /** OpenSSH certificates that were seen and passed over: ssh2 cannot use them. */
   certificates: readonly string[];
+  /** Key files that cannot be used, each with the reason. */
+  problems: readonly string[];
   /** Why signing failed, if it did: more telling than the server's refusal. */
   failure(): SlipwayError | undefined;
 }
@@ -30,17 +32,24 @@ const usualFiles = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 
 export async function identities(target: Target, asker: Asker): Promise<Identities> {
   const certificates: string[] = [...(target.certificates ?? [])];
-  const agentKeys = await keysOfAgent(target, certificates);
+  const agentKeys = await keysOfAgent(target, { asker, certificates });
   const explicit = target.identityFiles.length > 0;
   const paths = explicit ? target.identityFiles : usualFiles.map((name) => join(homedir(), '.ssh', name));
   const files: Identity[] = [];
+  const problems: SlipwayError[] = [];
   for (const path of paths) {
-    const identity = await fileIdentity(path, { target, asker, explicit, certificates });
+    const identity = await fileIdentity(path, { target, asker, explicit, certificates }).catch((error: unknown) => {
+      // ssh_config often names files that this machine does not have: that matters only when nothing else is left to offer.
+      if (!isSlipwayError(error) || error.code !== 'KEY_UNUSABLE') throw error;
+      problems.push(error);
+      return undefined;
+    });
     if (identity !== undefined) files.push(agentKeys.find((key) => key.publicKey.equals(identity.publicKey)) ?? identity);
   }
   const offeredByAgent = target.agent ? agentKeys : [];
   const all = explicit ? [...files, ...offeredByAgent] : [...offeredByAgent, ...files];
   const offered = all.filter((one, index) => all.findIndex((other) => other.publicKey.equals(one.publicKey)) === index);
+  if (offered.length === 0 && problems[0] !== undefined) throw problems[0];
 
   let failure: SlipwayError | undefined;
   class Offered extends ssh2.BaseAgent {
@@ -72,7 +81,7 @@ export async function identities(target: Target, asker: Asker): Promise<Identiti
       );
     }
   }
-  return { agent: new Offered(), offered: offered.map(({ name }) => name), certificates, failure: () => failure };
+  return { agent: new Offered(), offered: offered.map(({ name }) => name), certificates, problems: problems.map(messageOf), failure: () => failure };
 }
 
 function publicBlob(key: ParsedKey | Buffer | string): Buffer | undefined {
@@ -88,7 +97,7 @@ function signFailure(target: Target, name: string, error: unknown): SlipwayError
   });
 }
 
-async function keysOfAgent(target: Target, certificates: string[]): Promise<Identity[]> {
+async function keysOfAgent(target: Target, { asker, certificates }: Pick<FileContext, 'asker' | 'certificates'>): Promise<Identity[]> {
   const socket = target.agentSocket ?? process.env.SSH_AUTH_SOCK;
   if (socket === undefined || socket === '' || socket === 'none') return [];
   const agent = ssh2.createAgent(socket);
@@ -107,14 +116,21 @@ async function keysOfAgent(target: Target, certificates: string[]): Promise<Iden
       {
         name: `agent key ${type}${comment}`,
         publicKey: blob,
-        sign: (data: Buffer, options: SigningRequestOptions) =>
-          new Promise<Buffer>((resolve, reject) => {
-            agent.sign(blob, data, options, (error, signature) =>
-              error || signature === undefined ? reject(error ?? new Error('the agent did not sign')) : resolve(signature as Buffer),
-            );
-          }),
+        sign: (data: Buffer, options: SigningRequestOptions) => asker.waitFor(() => signWithAgent(agent, blob, { data, options })),
       },
     ];
+  });
+}
+
+function signWithAgent(
+  agent: ReturnType<typeof ssh2.createAgent>,
+  key: Buffer,
+  { data, options }: { data: Buffer; options: SigningRequestOptions },
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    agent.sign(key, data, options, (error, signature) =>
+      error || signature === undefined ? reject(error ?? new Error('the agent did not sign')) : resolve(signature as Buffer),
+    );
   });
 }
 

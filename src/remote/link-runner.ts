@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { SlipwayError } from '../base/errors.ts';
+import { isSlipwayError, type SlipwayError } from '../base/errors.ts';
 import { onAbort } from './abort.ts';
 import type { Asker } from './asker.ts';
 import { aborted, remoteError } from './errors.ts';
@@ -126,7 +126,9 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
       if (link.lost() === undefined) {
         const ended = await endGroup(shell, rights);
         shell.abandon();
-        debug(`script given up after ${elapsed()}: ${ended ? 'its processes were ended' : 'its processes may still be running'}`);
+        const rest = ended ? 'its processes were ended' : 'its processes may still be running';
+        debug(`script given up after ${elapsed()}: ${rest}`);
+        if (isSlipwayError(error) && error.code === 'REMOTE_TIMEOUT') throw timeout(host, timeoutMs, `; ${rest}`);
       }
       throw error;
     } finally {
@@ -146,7 +148,7 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
         const { shell } = await shells.take(rights);
         stats.roundTrips++;
         shell.send(script, { ...options, stdin });
-        return settle(await shell.outcome, rights);
+        return settle(await untilGivenUp(shell, rights, { timeoutMs: Infinity, interrupted: new Promise<never>(() => {}) }), rights);
       }),
     close: () => link.close(),
   };
@@ -177,8 +179,8 @@ function outputLost({ name, user }: Target, code: number): SlipwayError {
   });
 }
 
-function timeout(host: string, timeoutMs: number): SlipwayError {
-  return remoteError(host, 'REMOTE_TIMEOUT', `a script on ${host} did not end within ${timeoutMs / 1000} s`, {
+function timeout(host: string, timeoutMs: number, rest = ''): SlipwayError {
+  return remoteError(host, 'REMOTE_TIMEOUT', `a script on ${host} did not end within ${timeoutMs / 1000} s${rest}`, {
     category: 'failed',
     hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
   });

@@ -41,7 +41,7 @@ export function createShells(link: Link, stats: RunnerStats): Shells {
 
   const attach = async (command: (marker: string) => string, rights: Rights): Promise<RemoteShell> => {
     const marker = newMarker();
-    return remoteShell(await link.exec(command(marker)), { host, marker, password: rights.password, stats });
+    return link.exec(command(marker), (channel) => remoteShell(channel, { host, marker, password: rights.password, stats }));
   };
   /** For shells that must come up: whatever fails is an error of ours. */
   const certain = async (opening: Promise<RemoteShell>): Promise<RemoteShell> => {

@@ -22,7 +22,8 @@ export interface Link {
   readonly target: Target;
   /** Why the connection is gone; undefined while it stands. */
   lost(): SlipwayError | undefined;
-  exec(command: string): Promise<Channel>;
+  /** Runs a command; `attach` is called with its channel before anything of it can be missed. */
+  exec<T>(command: string, attach: (channel: Channel) => T): Promise<T>;
   /** A stream to another address, as the host sees it: how a jump host is used. */
   forward(address: string, port: number): Promise<Duplex>;
   onLost(listener: (error: SlipwayError) => void): void;
@@ -52,6 +53,7 @@ export async function dial(target: Target, options: DialOptions): Promise<Link> 
     const asker: Asker = {
       secret: (question) => (questions++, options.asker.secret(question)),
       hostKey: (question) => (questions++, options.asker.hostKey(question)),
+      waitFor: options.asker.waitFor,
     };
     try {
       return await dialOnce(target, { ...options, asker }, progress);
@@ -80,6 +82,7 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
   const asker: Asker = {
     secret: (question) => limit.outside(() => options.asker.secret(question)),
     hostKey: (question) => limit.outside(() => options.asker.hostKey(question)),
+    waitFor: (task) => limit.outside(() => options.asker.waitFor(task)),
   };
   let socket: Duplex | undefined;
   try {
@@ -184,11 +187,17 @@ function link(target: Target, ssh: NodeSSH, { socket, via }: { socket: Duplex; v
   return {
     target,
     lost: () => gone,
-    exec: (command) =>
+    exec: (command, attach) =>
       new Promise((resolve, reject) => {
         if (gone !== undefined) return reject(gone);
-        // Not execCommand: it decodes chunk by chunk, which breaks characters, and keeps all output in memory.
-        client.exec(command, (error, channel) => (error === undefined ? resolve(channel as Channel) : reject(gone ?? error)));
+        try {
+          // Not execCommand: it decodes chunk by chunk, which breaks characters, and keeps all output in memory.
+          client.exec(command, (error, channel) => (error === undefined ? resolve(attach(channel as Channel)) : reject(gone ?? error)));
+        } catch (error) {
+          // "Not connected": the other side has hung up, and ssh2 has not told yet.
+          lose(error);
+          reject(gone);
+        }
       }),
     forward: async (address, port) => {
       try {

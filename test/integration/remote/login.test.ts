@@ -123,6 +123,15 @@ describe('a key file', () => {
     expect(await refusal(sshd.target({ identityFiles: [text] }))).toMatchObject({ code: 'KEY_UNUSABLE', category: 'usage' });
   });
 
+  test('that is missing is passed over as long as there is another, and named when the login is refused', async () => {
+    const missing = join(sshd.directory, 'missing');
+    await works(sshd.target({ identityFiles: [missing, sshd.identityFile] }));
+    const stranger = join(sshd.directory, 'stranger2');
+    await generateKey(stranger, 'ed25519');
+    const error = await refusal(sshd.target({ identityFiles: [missing, stranger] }));
+    expect(error).toMatchObject({ code: 'AUTH_REFUSED', evidence: expect.stringContaining(missing) });
+  });
+
   test('that the server does not know is refused with what was offered and what to do', async () => {
     const path = join(sshd.directory, 'unknown');
     await generateKey(path, 'ed25519');
