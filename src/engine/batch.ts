@@ -4,7 +4,7 @@ import { sh } from '../base/quote.ts';
 import { deliverScript, type Delivery } from './actions/artefact.ts';
 import { isUnitFile } from './actions/file.ts';
 import { shellFor } from './actions/index.ts';
-import { RUN, VAR } from './state.ts';
+import { OPT, RUN, VAR } from './state.ts';
 import type { Content, Step } from './step.ts';
 
 /** One script for several steps of a host, and what it reads. */
@@ -24,7 +24,8 @@ export interface BatchOptions {
 export type Report = { kind: 'started' | 'done' | 'failed' | 'stopped' | 'displaced'; index: number } | { kind: 'output'; text: string };
 
 /**
- * The shell functions that actions use. `own` keeps what was at a path before we first wrote there; `note` keeps a fact for reset.
+ * The shell functions that actions use. `own` keeps what was at a path before we first wrote there, but where all is ours (a delivery may have made
+ * the directory a moment ago); `note` keeps a fact for reset.
  * The script refuses to start when another run has taken the host over, and holds a lock that a later run waits for.
  */
 function prelude({ run, token }: BatchOptions, waitFor: boolean): string {
@@ -40,6 +41,7 @@ trap 'rm -f ${RUN}/running/$$' EXIT
 s_owned="|$(tr '\n' '|' <${VAR}/owned 2>/dev/null)"
 own() {
   case "$s_owned" in *"|$1|"*) return 0 ;; esac
+  case $1 in ${OPT} | ${OPT}/*) printf '%s\n' "$1" >>${VAR}/owned; return 0 ;; esac
   if [ -d "$1" ] && [ ! -L "$1" ]; then printf '%s %s\n' "$(stat -c '%a %u:%g' "$1")" "$1" >>${VAR}/before/directories
   elif [ -e "$1" ] || [ -L "$1" ]; then s_b="${VAR}/before/files$1"; mkdir -p "\${s_b%/*}"; rm -rf "$s_b"; cp -a "$1" "$s_b"; fi
   printf '%s\n' "$1" >>${VAR}/owned

@@ -15,9 +15,9 @@ const RESULT = `find /etc/kubernetes /etc/etcd /etc/slipway /etc/containerd /etc
 find /etc/kubernetes /etc/etcd /etc/slipway /etc/containerd /etc/flannel /etc/sysctl.d /etc/modules-load.d /opt/slipway -type f ! -name '*.crt' ! -name '*.key' ! -name '*.pub' ! -name encryption-config.yaml ! -name .manifest -exec sha256sum {} + 2>/dev/null | sort -k 2
 for u in etcd kube-apiserver kube-controller-manager kube-scheduler api-endpoint containerd kubelet flanneld kube-proxy slipway-forwarding; do
   f=$(systemctl show -P FragmentPath $u); [ -n "$f" ] && grep -v SLIPWAY_INPUTS "$f" | sha256sum
-  systemctl show -p Id,LoadState,ActiveState,UnitFileState $u
+  systemctl show -p Id,LoadState,ActiveState $u
 done
-getent passwd etcd; ls /var/lib/slipway/before`;
+ls /etc/systemd/system/multi-user.target.wants; getent passwd etcd; ls /var/lib/slipway/before`;
 
 const OBJECTS = "get namespaces,nodes,serviceaccounts,configmaps,services,deployments,clusterroles,clusterrolebindings -A -o name";
 
