@@ -15,7 +15,7 @@ const KINDS = 'serviceaccounts,configmaps,services,deployments,daemonsets,cluste
 export const OBJECTS_PROBE = {
   name: 'objects',
   script: `[ -f /etc/kubernetes/super-admin.conf ] || exit 0
-${KUBECTL} get ${KINDS} -A -l app.kubernetes.io/managed-by=slipway --request-timeout=5s -o go-template='{{range .items}}{{.kind}}/{{with .metadata.namespace}}{{.}}{{end}}/{{.metadata.name}}{{"\\n"}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "slipway")}}{{range $k, $v := .data}}applied {{$k}} {{$v}}{{"\\n"}}{{end}}{{end}}{{end}}'`,
+timeout 8 ${KUBECTL} get ${KINDS} -A -l app.kubernetes.io/managed-by=slipway --request-timeout=5s -o go-template='{{range .items}}{{.kind}}/{{with .metadata.namespace}}{{.}}{{end}}/{{.metadata.name}}{{"\\n"}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "slipway")}}{{range $k, $v := .data}}applied {{$k}} {{$v}}{{"\\n"}}{{end}}{{end}}{{end}}'`,
 };
 
 /** Shell text that runs a command until it succeeds, for this many seconds at least; then fails with the command's last words. */

@@ -1,6 +1,6 @@
 import { controlPlanes, isControlPlane } from '../../components/topology.ts';
 import { KUBECTL } from '../../phases/manifests.ts';
-import { count, failing, verdict, type VerifyCheck } from './verify.ts';
+import { count, failing, list, verdict, type VerifyCheck } from './verify.ts';
 
 const hint = 'journalctl -u kube-apiserver on the host tells more; it cannot be ready before etcd is';
 
@@ -17,10 +17,11 @@ printf '%s\\n' "$s_said"`
   run(context) {
     const hosts = controlPlanes(context.cluster).filter((host) => context.seen(host) !== undefined);
     const findings = hosts.flatMap((host) => {
-      const said = context.seen(host)!;
+      // kubectl quotes what a server says that is not ready.
+      const said = context.seen(host)!.replaceAll('\\n', '\n');
       if (/^readyz check passed/m.test(said)) return [];
-      const failed = [...said.matchAll(/^\[-\](\S+) failed/gm)].map(([, name]) => name!);
-      if (failed.length > 0) return [failing(host.name, `the API server is not ready: ${failed.join(', ')}`, { hint, evidence: said })];
+      const failed = [...said.matchAll(/\[-\](\S+) failed/g)].map(([, name]) => name!);
+      if (failed.length > 0) return [failing(host.name, `the API server is not ready: ${list(failed)}`, { hint })];
       return [failing(host.name, 'the API server does not answer on 127.0.0.1:6443', { hint, evidence: said.split('\n').at(-1)! })];
     });
     return verdict(findings, { message: `${count(hosts.length, 'API server')} ready` });

@@ -32,7 +32,7 @@ export const nodes: VerifyCheck = {
   probe(host, { cluster, patience }) {
     if (!isControlPlane(host)) return undefined;
     const names = cluster.hosts.filter(isNode).map(({ name }) => `node/${name}`);
-    return `${KUBECTL} wait --for=condition=Ready ${names.join(' ')} --timeout=${patience}s >/dev/null 2>&1
+    return `timeout ${patience + 2} ${KUBECTL} wait --for=condition=Ready ${names.join(' ')} --timeout=${patience}s >/dev/null 2>&1
 ${KUBECTL} get nodes --request-timeout=10s -o go-template='${TEMPLATE}'`;
   },
   run(context) {

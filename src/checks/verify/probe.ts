@@ -4,6 +4,9 @@ import type { Host } from '../../config/cluster.ts';
 import { RUN } from '../../engine/state.ts';
 import type { VerifyCheck, VerifyContext } from './verify.ts';
 
+/** Seconds that a probe may take beyond what it waits for on purpose. */
+const PROBE = 25;
+
 /** What all probes printed: by host, by check. */
 export interface Seen {
   output: Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -35,16 +38,22 @@ s_get() {
 }
 `.replaceAll('\\${', '${');
 
-/** One script for all probes of a host: they run side by side, and each prints a section. */
-export function probeScript(probes: Readonly<Record<string, string>>): string {
+/**
+ * One script for all probes of a host: they run side by side, each for `seconds` at most (an API server without etcd keeps its callers
+ * waiting), and each prints a section.
+ */
+export function probeScript(probes: Readonly<Record<string, string>>, seconds: number): string {
+  const file = (id: string): string => `"$s_d"/${quote(id)}`;
   return [
-    PRELUDE,
     `mkdir -p -m 0700 ${RUN}`,
     `s_d=$(mktemp -d ${RUN}/verify.XXXXXX) || exit 1`,
     `trap 'rm -rf "$s_d"' EXIT; trap 'exit 143' HUP INT TERM PIPE`,
-    ...Object.entries(probes).map(([id, text]) => `(\n${text}\n) >"$s_d"/${quote(id)} 2>&1 </dev/null &`),
+    ...Object.entries(probes).flatMap(([id, text]) => [
+      `cat >${file(id)}.sh <<'SLIPWAY_PROBE'\n${PRELUDE}${text}\nSLIPWAY_PROBE`,
+      `timeout -k 2 ${seconds} sh ${file(id)}.sh >${file(id)} 2>&1 </dev/null &`,
+    ]),
     'wait',
-    ...Object.keys(probes).map((id) => `printf '\\n@probe %s\\n' ${quote(id)}; cat "$s_d"/${quote(id)}`),
+    ...Object.keys(probes).map((id) => `printf '\\n@probe %s\\n' ${quote(id)}; cat ${file(id)}`),
     `printf '\\n@probe end\\n'`,
   ].join('\n');
 }
@@ -89,10 +98,10 @@ async function probeHost(
       return text === undefined ? [] : [[check.id, text]];
     }),
   );
-  const script = probeScript(probes);
+  const script = probeScript(probes, context.patience + PROBE);
   for (let attempt = 1; ; attempt++) {
     const runner = await context.runner(host.name);
-    const result = await runner.run(script, { timeoutMs: (context.patience + 60) * 1000, signal: context.stop });
+    const result = await runner.run(script, { timeoutMs: (context.patience + 2 * PROBE) * 1000, signal: context.stop });
     const seen = parseProbes(result.stdout);
     if (seen) return seen;
     // It only looks, so it can be done again: somebody may have ended it.

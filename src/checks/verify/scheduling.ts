@@ -9,7 +9,7 @@ export const scheduling: VerifyCheck = {
   work: (
     { namespace },
     { patience },
-  ) => `${KUBECTL} -n ${namespace} wait --for=condition=Available deployment/scheduled --timeout=${patience}s >/dev/null 2>&1 && echo available
+  ) => `timeout ${patience + 5} ${KUBECTL} -n ${namespace} wait --for=condition=Available deployment/scheduled --timeout=${patience}s >/dev/null 2>&1 && echo available
 ${KUBECTL} -n ${namespace} get pods -l app=scheduled --request-timeout=10s -o go-template='{{range .items}}pod {{with .spec.nodeName}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "PodScheduled") (eq .status "False")}} {{.message}}{{end}}{{end}}{{range .status.containerStatuses}}{{with .state.waiting}} {{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}'`,
   run({ trial }) {
     if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');

@@ -85,8 +85,8 @@ s_work='old ${Object.keys(work).join(' ')}'
 ${
   names === ''
     ? ':'
-    : `s_run ${inNamespace} wait --for=condition=Ready ${names} --timeout=${patience}s -o go-template='{{.metadata.name}} {{.status.podIP}}{{"\\n"}}' >"$s_d/ready" 2>&1 ||
-  s_run ${inNamespace} get pods -l app=echo -o go-template='{{range .items}}{{.metadata.name}} {{with .status.podIP}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "Ready") (eq .status "True")}} Ready{{end}}{{end}}: {{with .status.reason}}{{.}} {{end}}{{with .status.message}}{{.}} {{end}}{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}} {{.message}}{{end}}{{with .state.terminated}}{{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}' >"$s_d/ready" 2>&1`
+    : `s_run timeout ${patience + 5} ${inNamespace} wait --for=condition=Ready ${names} --timeout=${patience}s -o go-template='{{.metadata.name}} {{.status.podIP}}{{"\\n"}}' >"$s_d/ready" 2>&1 ||
+  s_run ${inNamespace} get pods -l app=echo --request-timeout=10s -o go-template='{{range .items}}{{.metadata.name}} {{with .status.podIP}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "Ready") (eq .status "True")}} Ready{{end}}{{end}}: {{with .status.reason}}{{.}} {{end}}{{with .status.message}}{{.}} {{end}}{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}} {{.message}}{{end}}{{with .state.terminated}}{{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}' >"$s_d/ready" 2>&1`
 }
 echo '@ready'; cat "$s_d/ready"
 s_pods=$(awk 'NF == 2 || / Ready: / { print $1 }' "$s_d/ready")
