@@ -49,7 +49,7 @@ export async function authentication(target: Target, asker: Asker): Promise<Auth
     // Where a password was refused, the same one again would only count as a second failure.
     if (left !== null && untried('keyboard-interactive') && !passwordTried) {
       tried.add('keyboard-interactive');
-      return { type: 'keyboard-interactive', username, prompt: (_name, _text, _lang, prompts, finish) => answerAll(prompts, finish) };
+      return { type: 'keyboard-interactive', username, prompt: (...[, , , prompts, finish]) => answerAll(prompts, finish) };
     }
     return false;
   };

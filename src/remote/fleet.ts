@@ -56,7 +56,7 @@ export function createFleet(targets: readonly Target[], options: FleetOptions = 
     async closeAll() {
       const open = await Promise.all([...runners.values()].map((opening) => opening.catch(() => undefined)));
       runners.clear();
-      await Promise.all(open.map((runner) => runner?.close()));
+      await Promise.all(open.map(async (runner) => runner?.close()));
       await hops.close();
     },
   };

@@ -37,19 +37,22 @@ export function handshakeError(target: Target, error: unknown, auth?: Authentica
   const place = `${target.name} (${target.address} port ${target.port})`;
   if (level === 'client-authentication' || /too many authentication failures/i.test(message)) return authRefused(target, auth, error);
   if (/no matching/i.test(message)) {
-    return remoteError(target.name, 'SSH_NO_COMMON_ALGORITHM', `${place} and Slipway have no SSH algorithm in common: ${message}`, {
+    return remoteError(target.name, 'SSH_NO_COMMON_ALGORITHM', {
+      message: `${place} and Slipway have no SSH algorithm in common: ${message}`,
       cause: error,
       hint: 'Let sshd there offer curve25519-sha256 or ecdh-sha2-nistp256 (post-quantum key exchange alone is not supported), and an ed25519, ECDSA or RSA host key.',
     });
   }
   if (isClosedText(message)) {
-    return remoteError(target.name, 'REMOTE_UNREACHABLE', `${place} closed the connection during the login`, {
+    return remoteError(target.name, 'REMOTE_UNREACHABLE', {
+      message: `${place} closed the connection during the login`,
       cause: error,
       hint: 'sshd may be overloaded (MaxStartups), starting up, or blocking this address: see its log on the host.',
     });
   }
   const hint = typeof code === 'string' ? networkHints[code] : undefined;
-  return remoteError(target.name, 'REMOTE_UNREACHABLE', `cannot connect to ${place}: ${message}`, {
+  return remoteError(target.name, 'REMOTE_UNREACHABLE', {
+    message: `cannot connect to ${place}: ${message}`,
     cause: error,
     hint: hint ?? 'Check the address, the port, and that sshd runs there.',
   });
@@ -58,7 +61,8 @@ export function handshakeError(target: Target, error: unknown, auth?: Authentica
 function authRefused(target: Target, auth: Authentication | undefined, cause: unknown): SlipwayError {
   const login = `${target.user}@${target.name}`;
   if (auth !== undefined && auth.certificates.length > 0) {
-    return remoteError(target.name, 'AUTH_CERTIFICATE_UNSUPPORTED', `${login} refused the login, and OpenSSH certificates cannot be used`, {
+    return remoteError(target.name, 'AUTH_CERTIFICATE_UNSUPPORTED', {
+      message: `${login} refused the login, and OpenSSH certificates cannot be used`,
       cause,
       evidence: auth.certificates.join('\n'),
       hint: 'Let the host accept the plain public key (authorized_keys), or log in another way.',
@@ -67,7 +71,8 @@ function authRefused(target: Target, auth: Authentication | undefined, cause: un
   const offered = auth === undefined || auth.offered.length === 0 ? 'no key was offered' : `offered: ${auth.offered.join(', ')}`;
   const password = auth?.passwordTried() === true ? '; the password was refused' : '';
   const accepted = auth !== undefined && auth.accepted().length > 0 ? `; the server accepts: ${auth.accepted().join(', ')}` : '';
-  return remoteError(target.name, 'AUTH_REFUSED', `${login} refused the login (${offered}${password}${accepted})`, {
+  return remoteError(target.name, 'AUTH_REFUSED', {
+    message: `${login} refused the login (${offered}${password}${accepted})`,
     cause,
     evidence: auth === undefined || auth.problems.length === 0 ? undefined : auth.problems.join('\n'),
     hint:

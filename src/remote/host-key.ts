@@ -54,7 +54,8 @@ async function checkKey(key: Buffer, target: Target, options: HostKeyOptions & {
   if (verdict.kind === 'known') return;
   const print = fingerprint(key);
   if (verdict.kind === 'revoked') {
-    throw remoteError(target.name, 'HOST_KEY_REVOKED', `${target.name} presented a host key that is revoked (${type} ${print})`, {
+    throw remoteError(target.name, 'HOST_KEY_REVOKED', {
+      message: `${target.name} presented a host key that is revoked (${type} ${print})`,
       where: { host: target.name, file: verdict.entry.file, line: verdict.entry.line },
       hint: 'Do not connect: whoever holds that key may not be the host. Give the host a new key, then remove its old lines.',
     });
@@ -70,31 +71,23 @@ async function checkKey(key: Buffer, target: Target, options: HostKeyOptions & {
 function changed(target: Target, entry: KnownHost, presented: { type: string; print: string }): SlipwayError {
   const known = `${entry.type} ${fingerprint(Buffer.from(entry.key, 'base64'))}`;
   const name = knownHostsName(target.address, target.port);
-  return remoteError(
-    target.name,
-    'HOST_KEY_CHANGED',
-    `the host key of ${target.name} (${name}) has changed: known is ${known}, presented was ${presented.type} ${presented.print}`,
-    {
-      where: { host: target.name, file: entry.file, line: entry.line },
-      hint:
-        'Somebody may be answering in its place; nothing was sent to it. If the host was installed anew, compare the fingerprint on its ' +
-        `console, then: ssh-keygen -R ${quote(name)} -f ${quote(entry.file)}`,
-    },
-  );
+  return remoteError(target.name, 'HOST_KEY_CHANGED', {
+    message: `the host key of ${target.name} (${name}) has changed: known is ${known}, presented was ${presented.type} ${presented.print}`,
+    where: { host: target.name, file: entry.file, line: entry.line },
+    hint:
+      'Somebody may be answering in its place; nothing was sent to it. If the host was installed anew, compare the fingerprint on its ' +
+      `console, then: ssh-keygen -R ${quote(name)} -f ${quote(entry.file)}`,
+  });
 }
 
 function unknown(target: Target, question: HostKeyQuestion): SlipwayError {
   const port = target.port === 22 ? '' : `-p ${target.port} `;
-  return remoteError(
-    target.name,
-    'HOST_KEY_UNKNOWN',
-    `the host key of ${target.name} (${question.address}) is not known: ${question.type} ${question.fingerprint}`,
-    {
-      hint:
-        `Compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub on its console), then record it: ` +
-        `ssh-keyscan ${port}${quote(target.address)} >> ${target.knownHosts[0] ?? '~/.ssh/known_hosts'}`,
-    },
-  );
+  return remoteError(target.name, 'HOST_KEY_UNKNOWN', {
+    message: `the host key of ${target.name} (${question.address}) is not known: ${question.type} ${question.fingerprint}`,
+    hint:
+      `Compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub on its console), then record it: ` +
+      `ssh-keyscan ${port}${quote(target.address)} >> ${target.knownHosts[0] ?? '~/.ssh/known_hosts'}`,
+  });
 }
 
 /** The first field of a public key in SSH's wire format (RFC 4253 6.6). */
@@ -110,7 +103,8 @@ async function readKnownHosts(target: Target): Promise<KnownHost[]> {
         return parseKnownHosts(await readFile(file, 'utf8'), file);
       } catch (error) {
         if (isCode(error, 'ENOENT', 'ENOTDIR')) return [];
-        throw remoteError(target.name, 'KNOWN_HOSTS_UNREADABLE', `cannot read ${file}: ${messageOf(error)}`, {
+        throw remoteError(target.name, 'KNOWN_HOSTS_UNREADABLE', {
+          message: `cannot read ${file}: ${messageOf(error)}`,
           category: 'usage',
           cause: error,
           where: { host: target.name, file },
@@ -134,17 +128,13 @@ async function record(target: Target, type: string, key: Buffer): Promise<void> 
   try {
     await mine;
   } catch (error) {
-    throw remoteError(
-      target.name,
-      'HOST_KEY_NOT_RECORDED',
-      `cannot record the host key of ${target.name} in ${file}: ${messageOf(error)}`,
-      {
-        category: 'usage',
-        cause: error,
-        where: { host: target.name, file },
-        hint: 'Make the file writable for you, or name another one as knownHosts.',
-      },
-    );
+    throw remoteError(target.name, 'HOST_KEY_NOT_RECORDED', {
+      message: `cannot record the host key of ${target.name} in ${file}: ${messageOf(error)}`,
+      category: 'usage',
+      cause: error,
+      where: { host: target.name, file },
+      hint: 'Make the file writable for you, or name another one as knownHosts.',
+    });
   }
 }
 

@@ -162,25 +162,23 @@ kill -KILL -${group}`;
 
 function noShell({ target }: Link, { become }: Rights): SlipwayError {
   const what = become.startsWith('sudo') ? 'sudo' : 'the login shell';
-  return remoteError(
-    target.name,
-    'REMOTE_TIMEOUT',
-    `${what} of ${target.user}@${target.name} did not answer within ${shellTimeoutMs / 1000} s`,
-    {
-      hint: 'A directory service (LDAP, SSSD) or name server that the host asks may be down.',
-    },
-  );
+  return remoteError(target.name, 'REMOTE_TIMEOUT', {
+    message: `${what} of ${target.user}@${target.name} did not answer within ${shellTimeoutMs / 1000} s`,
+    hint: 'A directory service (LDAP, SSSD) or name server that the host asks may be down.',
+  });
 }
 
 function outputLost({ name, user }: Target, code: number): SlipwayError {
-  return remoteError(name, 'REMOTE_OUTPUT_LOST', `a script on ${name} ended with exit code ${code}, but the end of its output did not arrive`, {
+  return remoteError(name, 'REMOTE_OUTPUT_LOST', {
+    message: `a script on ${name} ended with exit code ${code}, but the end of its output did not arrive`,
     category: 'failed',
     hint: `A sudo that logs output can lose some of it. Switch that off for this user in sudoers: Defaults:${user} !log_output, !log_input`,
   });
 }
 
 function timeout(host: string, timeoutMs: number, rest = ''): SlipwayError {
-  return remoteError(host, 'REMOTE_TIMEOUT', `a script on ${host} did not end within ${timeoutMs / 1000} s${rest}`, {
+  return remoteError(host, 'REMOTE_TIMEOUT', {
+    message: `a script on ${host} did not end within ${timeoutMs / 1000} s${rest}`,
     category: 'failed',
     hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
   });

@@ -104,7 +104,10 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
   const linger = (): void => {
     clearTimeout(lingering);
     if (exit === undefined) return;
-    lingering = setTimeout(() => (channel.isPaused() ? linger() : channel.close()), end?.seen() === true ? lingerMs.complete : lingerMs.incomplete);
+    lingering = setTimeout(
+      () => (channel.isPaused() ? linger() : channel.close()),
+      end?.seen() === true ? lingerMs.complete : lingerMs.incomplete,
+    );
   };
   channel.on('exit', (code: number | null, name?: string) => {
     exit = { code, signal: name };
@@ -138,11 +141,18 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
     if (job.stdin === undefined) return;
     // The tool that reads the script may read ahead (busybox does): the payload must not be there yet.
     if (!(await firstOf(begun, closed))) return;
-    for await (const chunk of chunksOf(job.stdin)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
+    for await (const chunk of chunksOf(job.stdin)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
   }
   const input = Readable.from(inputChunks(), { objectMode: false, highWaterMark: 1 << 20 });
   input.on('error', (error) =>
-    failHere(remoteError(host, 'REMOTE_INPUT_FAILED', `what was to be sent to ${host} could not be read: ${messageOf(error)}`, { category: 'failed', cause: error })));
+    failHere(
+      remoteError(host, 'REMOTE_INPUT_FAILED', {
+        message: `what was to be sent to ${host} could not be read: ${messageOf(error)}`,
+        category: 'failed',
+        cause: error,
+      }),
+    ),
+  );
   input.on('data', (chunk: Buffer) => (stats.bytesSent += chunk.length));
   input.pipe(channel);
   void closed.fired.then(() => {
@@ -162,7 +172,15 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
           lines.end();
         };
       } else {
-        sink.once('error', (error) => failHere(remoteError(host, 'REMOTE_OUTPUT_FAILED', `what ${host} sent could not be written: ${messageOf(error)}`, { category: 'failed', cause: error })));
+        sink.once('error', (error) =>
+          failHere(
+            remoteError(host, 'REMOTE_OUTPUT_FAILED', {
+              message: `what ${host} sent could not be written: ${messageOf(error)}`,
+              category: 'failed',
+              cause: error,
+            }),
+          ),
+        );
         sink.on('drain', () => channel.resume());
         useOutput = (chunk) => void (sink.write(chunk) || sink.destroyed || channel.pause());
       }

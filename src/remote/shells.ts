@@ -121,7 +121,8 @@ export function createShells(link: Link, stats: RunnerStats): Shells {
 }
 
 function sessionRefused(host: string, cause: unknown): SlipwayError {
-  return remoteError(host, 'REMOTE_SESSION_REFUSED', `${host} opens no session: ${messageOf(cause)}`, {
+  return remoteError(host, 'REMOTE_SESSION_REFUSED', {
+    message: `${host} opens no session: ${messageOf(cause)}`,
     cause,
     hint: 'Check MaxSessions, ForceCommand and the limits (ulimit, PAM) of the user on the host.',
   });

@@ -41,7 +41,10 @@ export async function resolveTarget(fields: TargetFields, options: ResolveOption
 
 async function resolve(fields: TargetFields, options: ResolveOptions, depth: number): Promise<Target> {
   if (!/^[A-Za-z0-9_\][:.%-]+$/.test(fields.address) || fields.address.startsWith('-')) {
-    throw configError('ADDRESS_INVALID', `"${fields.address}" is not an address`, fields, 'Write an IP address or a DNS name.');
+    throw configError('ADDRESS_INVALID', fields, {
+      message: `"${fields.address}" is not an address`,
+      hint: 'Write an IP address or a DNS name.',
+    });
   }
   const config = parseConfig(await sshG(fields, options));
   const one = (key: string): string | undefined => config.get(key)?.[0];
@@ -63,12 +66,10 @@ async function resolve(fields: TargetFields, options: ResolveOptions, depth: num
 
   const jumps = fields.jump.length > 0 ? fields.jump : jumpsOf(one('proxyjump'));
   if (jumps.length === 0 && (one('proxycommand') ?? 'none') !== 'none') {
-    throw configError(
-      'SSH_CONFIG_UNSUPPORTED',
-      `ssh_config sets a ProxyCommand for ${fields.address}, which cannot be used here`,
-      fields,
-      'Name the host in between as ssh.jump, or use ProxyJump in ssh_config.',
-    );
+    throw configError('SSH_CONFIG_UNSUPPORTED', fields, {
+      message: `ssh_config sets a ProxyCommand for ${fields.address}, which cannot be used here`,
+      hint: 'Name the host in between as ssh.jump, or use ProxyJump in ssh_config.',
+    });
   }
   const configured = (config.get('identityfile') ?? []).filter((file) => !isDefaultIdentity(file)).map(path);
   const agentSocket = one('identityagent');
@@ -101,12 +102,10 @@ async function resolveJumps(
   { options, depth }: { options: ResolveOptions; depth: number },
 ): Promise<Target[]> {
   if (depth + jumps.length > longestChain) {
-    throw configError(
-      'SSH_CONFIG_UNSUPPORTED',
-      `the jump hosts of ${fields.address} lead in a circle`,
-      fields,
-      'See ProxyJump in ssh_config.',
-    );
+    throw configError('SSH_CONFIG_UNSUPPORTED', fields, {
+      message: `the jump hosts of ${fields.address} lead in a circle`,
+      hint: 'See ProxyJump in ssh_config.',
+    });
   }
   const chain: Target[] = [];
   for (const jump of jumps) {
@@ -129,7 +128,8 @@ async function resolveJumps(
 
 function parseJump(text: string, fields: TargetFields): { user: string | undefined; host: string; port: number | undefined } {
   const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
-  if (match === null) throw configError('ADDRESS_INVALID', `"${text}" is not a jump host`, fields, 'Write [user@]host[:port].');
+  if (match === null)
+    throw configError('ADDRESS_INVALID', fields, { message: `"${text}" is not a jump host`, hint: 'Write [user@]host[:port].' });
   return { user: match[1], host: match[2] ?? match[3]!, port: match[4] === undefined ? undefined : Number(match[4]) };
 }
 
@@ -185,6 +185,6 @@ function expandPath(text: string, tokens: Readonly<Record<string, string>>): str
   return expanded === '~' || expanded.startsWith('~/') ? join(homedir(), expanded.slice(1)) : expanded;
 }
 
-function configError(code: string, message: string, fields: TargetFields, hint: string): SlipwayError {
-  return new SlipwayError(message, { code, category: 'usage', where: { host: fields.name ?? fields.address }, hint });
+function configError(code: string, fields: TargetFields, text: { message: string; hint: string }): SlipwayError {
+  return new SlipwayError(text.message, { code, category: 'usage', where: { host: fields.name ?? fields.address }, hint: text.hint });
 }

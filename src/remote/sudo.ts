@@ -62,15 +62,17 @@ export function refusedError(target: Target, { code, text, sudo }: { code: numbe
   const login = `${target.user}@${target.name}`;
   const found = sudo ? refusals.find(({ pattern }) => pattern.test(text)) : undefined;
   if (found !== undefined) {
-    return remoteError(target.name, found.code, found.message(login), { hint: found.hint(login), evidence: text });
+    return remoteError(target.name, found.code, { message: found.message(login), hint: found.hint(login), evidence: text });
   }
   if (sudo && /^sudo: |\bsudo: /m.test(text)) {
-    return remoteError(target.name, 'SUDO_FAILED', `sudo failed for ${login} (exit code ${code})`, {
+    return remoteError(target.name, 'SUDO_FAILED', {
+      message: `sudo failed for ${login} (exit code ${code})`,
       evidence: text,
       hint: `Try it on the host as ${login.split('@')[0]}: sudo true`,
     });
   }
-  return remoteError(target.name, 'LOGIN_SHELL_REFUSED', `${login} logged in, but the host did not run our command (exit code ${code})`, {
+  return remoteError(target.name, 'LOGIN_SHELL_REFUSED', {
+    message: `${login} logged in, but the host did not run our command (exit code ${code})`,
     evidence: text,
     hint: `Check the user's login shell and that no forced command is set: ssh ${target.user}@${target.address} true`,
   });

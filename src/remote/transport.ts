@@ -1,7 +1,7 @@
 import { connect as connectTcp, Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NodeSSH, type Config } from 'node-ssh';
+import { NodeSSH } from 'node-ssh';
 import { messageOf, type SlipwayError } from '../base/errors.ts';
 import { onAbort } from './abort.ts';
 import type { Asker } from './asker.ts';
@@ -72,7 +72,8 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
   failed.catch(() => {});
   const limit = stopwatch(target.connectTimeoutMs, () =>
     fail(
-      remoteError(target.name, 'REMOTE_UNREACHABLE', `${where(target)} did not answer within ${target.connectTimeoutMs / 1000} s`, {
+      remoteError(target.name, 'REMOTE_UNREACHABLE', {
+        message: `${where(target)} did not answer within ${target.connectTimeoutMs / 1000} s`,
         hint: 'Check the address, that the host is up, and that no firewall drops packets to its SSH port.',
       }),
     ),
@@ -96,7 +97,7 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
       host: target.address,
       port: target.port,
       username: target.user,
-      sock: socket as NonNullable<Config['sock']>,
+      sock: socket,
       readyTimeout: 0, // ours counts
       keepaliveInterval: options.keepalive.intervalMs,
       keepaliveCountMax: options.keepalive.count,
@@ -138,7 +139,8 @@ async function dialOnce(target: Target, options: DialOptions, progress: { handsh
 }
 
 function passwordExpired(target: Target): SlipwayError {
-  return remoteError(target.name, 'AUTH_PASSWORD_EXPIRED', `the password of ${target.user}@${target.name} has expired`, {
+  return remoteError(target.name, 'AUTH_PASSWORD_EXPIRED', {
+    message: `the password of ${target.user}@${target.name} has expired`,
     hint: `Log in once with ssh ${target.user}@${target.address} and choose a new one.`,
   });
 }
@@ -192,11 +194,11 @@ function link(target: Target, ssh: NodeSSH, { socket, via }: { socket: Duplex; v
         if (gone !== undefined) return reject(gone);
         try {
           // Not execCommand: it decodes chunk by chunk, which breaks characters, and keeps all output in memory.
-          client.exec(command, (error, channel) => (error === undefined ? resolve(attach(channel as Channel)) : reject(gone ?? error)));
+          client.exec(command, (error, channel) => (error === undefined ? resolve(attach(channel)) : reject(gone ?? error)));
         } catch (error) {
           // "Not connected": the other side has hung up, and ssh2 has not told yet.
           lose(error);
-          reject(gone);
+          reject(connectionLost(target.name, error));
         }
       }),
     forward: async (address, port) => {
@@ -204,7 +206,8 @@ function link(target: Target, ssh: NodeSSH, { socket, via }: { socket: Duplex; v
         return await ssh.forwardOut('127.0.0.1', 0, address, port);
       } catch (error) {
         if (gone !== undefined) throw gone;
-        throw remoteError(target.name, 'REMOTE_UNREACHABLE', `${target.name} cannot reach ${address} port ${port}: ${messageOf(error)}`, {
+        throw remoteError(target.name, 'REMOTE_UNREACHABLE', {
+          message: `${target.name} cannot reach ${address} port ${port}: ${messageOf(error)}`,
           cause: error,
           hint: 'The jump host must reach the address, and its sshd must allow AllowTcpForwarding.',
         });
