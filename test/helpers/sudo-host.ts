@@ -75,7 +75,7 @@ exec /usr/sbin/sshd -D -e -f "$1/sshd_config"`;
   const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-  for (let up = false; !up; ) {
+  for (let up = false; !up;) {
     if (child.exitCode !== null) throw new Error(`these tests need root, sshd and sudo: ${log}`);
     up = await answers(port);
   }

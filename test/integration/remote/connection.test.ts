@@ -182,7 +182,12 @@ describe('a script that takes too long', () => {
   test('is ended with all its children', async () => {
     const runner = keep(await connect(sshd.target()));
     const error = await failure(runner.run('sleep 7101 & (sleep 7102); sleep 7103', { timeoutMs: 300 }));
-    expect(error).toMatchObject({ code: 'REMOTE_TIMEOUT', category: 'failed', where: { host: 'host-1' }, message: expect.stringContaining('were ended') });
+    expect(error).toMatchObject({
+      code: 'REMOTE_TIMEOUT',
+      category: 'failed',
+      where: { host: 'host-1' },
+      message: expect.stringContaining('were ended'),
+    });
     expect((await runner.run('ps -eo stat,args | grep "[s]leep 710" | grep -v ^Z')).stdout).toBe('');
   });
 

@@ -65,7 +65,9 @@ describe('a jump host', () => {
     const error: unknown = await connect(last.target({ jump: [stranger] })).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'HOST_KEY_UNKNOWN', where: { host: 'jump' } });
     expect(jump.credentials).toEqual([]);
-    const inner: unknown = await connect(last.target({ knownHosts: [jump.knownHosts], jump: [jump.target({ name: 'jump' })] })).catch((reason: unknown) => reason);
+    const inner: unknown = await connect(last.target({ knownHosts: [jump.knownHosts], jump: [jump.target({ name: 'jump' })] })).catch(
+      (reason: unknown) => reason,
+    );
     expect(inner).toMatchObject({ code: 'HOST_KEY_UNKNOWN', where: { host: 'host-1' } });
     expect(last.credentials).toEqual([]);
   });
@@ -73,8 +75,14 @@ describe('a jump host', () => {
   test('that does not forward, or cannot reach the host, is named', async () => {
     const [refusing, jump, last] = [await serverWith({ noForwarding: true }), await serverWith(), await serverWith()];
     const error: unknown = await connect(last.target({ jump: [refusing.target({ name: 'jump' })] })).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ code: 'REMOTE_UNREACHABLE', where: { host: 'jump' }, hint: expect.stringContaining('AllowTcpForwarding') });
-    expect(await codeOf(connect(last.target({ port: await freePort(), jump: [jump.target({ name: 'jump' })] })))).toBe('REMOTE_UNREACHABLE');
+    expect(error).toMatchObject({
+      code: 'REMOTE_UNREACHABLE',
+      where: { host: 'jump' },
+      hint: expect.stringContaining('AllowTcpForwarding'),
+    });
+    expect(await codeOf(connect(last.target({ port: await freePort(), jump: [jump.target({ name: 'jump' })] })))).toBe(
+      'REMOTE_UNREACHABLE',
+    );
   });
 
   test('that goes takes the connection behind it along', async () => {
@@ -120,7 +128,8 @@ describe('a fleet', () => {
     let most = 0;
     const proxy = await startTcpProxy(server.port);
     proxies.push(proxy);
-    const target = (i: number): Target => server.target({ name: `host-${i}`, hostKeys: 'accept-new', knownHosts: [`${server.directory}/none-${i}`] });
+    const target = (i: number): Target =>
+      server.target({ name: `host-${i}`, hostKeys: 'accept-new', knownHosts: [`${server.directory}/none-${i}`] });
     fleet = createFleet(
       Array.from({ length: 9 }, (_, i) => target(i)),
       {

@@ -48,7 +48,9 @@ describe('the sudo of this machine', () => {
 
   beforeAll(async () => {
     host = await startSudoHost(
-      ['free', 'paying', 'stranger', 'terminal', 'global', 'boxed', 'logged'].map((name) => ({ name, password })).concat([{ name: 'expired', password, aging: '19000:0:99999:7::19001:' } as never]),
+      ['free', 'paying', 'stranger', 'terminal', 'global', 'boxed', 'logged']
+        .map((name) => ({ name, password }))
+        .concat([{ name: 'expired', password, aging: '19000:0:99999:7::19001:' } as never]),
       [
         'Defaults secure_path="/usr/sbin:/usr/bin:/sbin:/bin"',
         'Defaults lecture=always',
@@ -151,7 +153,10 @@ describe('the sudo of this machine', () => {
   });
 
   test('that wants a terminal is told', async () => {
-    expect(await refusal(host.target('terminal'))).toMatchObject({ code: 'SUDO_REQUIRES_TTY', hint: expect.stringContaining('!requiretty') });
+    expect(await refusal(host.target('terminal'))).toMatchObject({
+      code: 'SUDO_REQUIRES_TTY',
+      hint: expect.stringContaining('!requiretty'),
+    });
   });
 
   test('with an expired account is told', async () => {
@@ -197,17 +202,20 @@ describe('sudos that say it differently', () => {
     expect(error).toMatchObject({ code, category: 'unreachable', hint: expect.any(String), evidence: expect.any(String) });
   });
 
-  test.each(['Sorry, try again.', 'sudo: Authentication failed, try again.'])('give SUDO_PASSWORD_WRONG when they say "%s"', async (again) => {
-    const target = await withSudo(`[ "$1" = -n ] && { echo "sudo: a password is required" >&2; exit 1; }
+  test.each(['Sorry, try again.', 'sudo: Authentication failed, try again.'])(
+    'give SUDO_PASSWORD_WRONG when they say "%s"',
+    async (again) => {
+      const target = await withSudo(`[ "$1" = -n ] && { echo "sudo: a password is required" >&2; exit 1; }
 tries=0
 while IFS= read -r line; do echo '${again}' >&2; tries=$((tries+1)); [ $tries = 3 ] && break; done
 echo "sudo: $tries incorrect password attempts" >&2
 exit 1`);
-    const error = await refusal(target, { prompts: person('wrong') });
-    expect(error).toMatchObject({ code: 'SUDO_PASSWORD_WRONG' });
-    expect(error.evidence).toContain('1 incorrect password attempts');
-    expect(JSON.stringify(error)).not.toContain('"wrong"');
-  });
+      const error = await refusal(target, { prompts: person('wrong') });
+      expect(error).toMatchObject({ code: 'SUDO_PASSWORD_WRONG' });
+      expect(error.evidence).toContain('1 incorrect password attempts');
+      expect(JSON.stringify(error)).not.toContain('"wrong"');
+    },
+  );
 
   test('a password that sudo did not ask for is not run as a command', async () => {
     // Asks at first, then finds a ticket: the password line stays on standard input.

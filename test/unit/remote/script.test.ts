@@ -14,16 +14,21 @@ function run(shell: string, input: Buffer, login: readonly string[] = ['/bin/sh'
 }
 
 describe('a command line', () => {
-  test.each(becomes)('(%s) holds nothing that shells read differently: one quoted word without quotes, backslashes, ! or line ends', (become) => {
-    const line = commandLine(become, marker);
-    const quoted = line.split("'");
-    expect(quoted).toHaveLength(3);
-    expect(quoted[1]).not.toMatch(/[\\!\n]/);
-    expect(line).toMatch(/^exec env -i PATH=/);
-  });
+  test.each(becomes)(
+    '(%s) holds nothing that shells read differently: one quoted word without quotes, backslashes, ! or line ends',
+    (become) => {
+      const line = commandLine(become, marker);
+      const quoted = line.split("'");
+      expect(quoted).toHaveLength(3);
+      expect(quoted[1]).not.toMatch(/[\\!\n]/);
+      expect(line).toMatch(/^exec env -i PATH=/);
+    },
+  );
 
   test.each(becomes)('(%s) is the same for every script but for the marker', (become) => {
-    expect(commandLine(become, marker).replaceAll(marker, 'M')).toBe(commandLine(become, newMarker()).replaceAll(/slipway-[0-9a-f]{24}/g, 'M'));
+    expect(commandLine(become, marker).replaceAll(marker, 'M')).toBe(
+      commandLine(become, newMarker()).replaceAll(/slipway-[0-9a-f]{24}/g, 'M'),
+    );
   });
 
   test('calls sudo for sudo alone, and never with a password in it', () => {
@@ -69,12 +74,15 @@ describe.each(['/bin/dash', '/bin/bash', '/bin/busybox sh'])('in %s', (shell) =>
   });
 });
 
-test.each([[['bash', '-c']], [['dash', '-c']], [['busybox', 'sh', '-c']], [['bash', '-l', '-c']]])('the login shell %p passes it on unchanged', (login) => {
-  expect(run('/bin/sh', scriptInput(`printf '%s' 'it'"'"'s $HOME \\n !'; exit 4`, marker), login)).toMatchObject({
-    code: 4,
-    stdout: expect.stringContaining("it's $HOME \\n !"),
-  });
-});
+test.each([[['bash', '-c']], [['dash', '-c']], [['busybox', 'sh', '-c']], [['bash', '-l', '-c']]])(
+  'the login shell %p passes it on unchanged',
+  (login) => {
+    expect(run('/bin/sh', scriptInput(`printf '%s' 'it'"'"'s $HOME \\n !'; exit 4`, marker), login)).toMatchObject({
+      code: 4,
+      stdout: expect.stringContaining("it's $HOME \\n !"),
+    });
+  },
+);
 
 test('a script with a NUL byte is refused, since no shell could hold it', () => {
   expect(() => scriptInput('echo \0', marker)).toThrow(RangeError);

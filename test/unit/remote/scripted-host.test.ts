@@ -3,9 +3,15 @@ import { expect, test } from '@jest/globals';
 import { scriptedHost } from '../../helpers/scripted-host.ts';
 
 test('answers by the first rule that matches, and keeps what was run', async () => {
-  const host = scriptedHost('cp-1').on('uname', 'Linux\n').on(/^exit (\d)/, (script) => ({ code: Number(script.slice(5)) }));
+  const host = scriptedHost('cp-1')
+    .on('uname', 'Linux\n')
+    .on(/^exit (\d)/, (script) => ({ code: Number(script.slice(5)) }));
   const lines: string[] = [];
-  expect(await host.run('uname -s', { onLine: (line) => lines.push(line), stdin: Readable.from(['a', 'b']) })).toEqual({ code: 0, stdout: 'Linux\n', stderr: '' });
+  expect(await host.run('uname -s', { onLine: (line) => lines.push(line), stdin: Readable.from(['a', 'b']) })).toEqual({
+    code: 0,
+    stdout: 'Linux\n',
+    stderr: '',
+  });
   expect((await host.run('exit 7', { asLoginUser: true })).code).toBe(7);
   expect(lines).toEqual(['Linux']);
   expect(host.calls).toEqual([

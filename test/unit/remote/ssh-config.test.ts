@@ -61,14 +61,17 @@ describe('ssh_config', () => {
   });
 
   test('gives way to explicit fields', async () => {
-    const target = await resolve('Host cp-1\n  User admin\n  Port 2222\n  IdentityFile ~/other\n  UserKnownHostsFile ~/kh1\n  ProxyJump elsewhere', {
-      name: 'first',
-      user: 'me',
-      port: 22,
-      identityFile: '~/mine',
-      knownHosts: '~/my-hosts',
-      jump: ['bastion'],
-    });
+    const target = await resolve(
+      'Host cp-1\n  User admin\n  Port 2222\n  IdentityFile ~/other\n  UserKnownHostsFile ~/kh1\n  ProxyJump elsewhere',
+      {
+        name: 'first',
+        user: 'me',
+        port: 22,
+        identityFile: '~/mine',
+        knownHosts: '~/my-hosts',
+        jump: ['bastion'],
+      },
+    );
     expect(target).toMatchObject({ name: 'first', user: 'me', port: 22, identityFiles: [home('mine')], knownHosts: [home('my-hosts')] });
     expect(target.jump.map(({ address }) => address)).toEqual(['bastion']);
   });
