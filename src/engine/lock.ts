@@ -76,18 +76,19 @@ exec 9>>${RUN}/lock || exit 1
 if ! flock -n 9; then printf 'held %s\n' "$(cat ${RUN}/holder)"; exit 0; fi
 printf '%s\n' ${holder} >${RUN}/holder
 printf '%s\n' ${info.run} >${RUN}/token
-for f in ${RUN}/running/*; do
-  [ -e "$f" ] || continue
-  read -r group what <"$f"
-  case $what in wait) ;; *) kill -TERM -- "-$group" 2>/dev/null ;; esac
-done
-exec 8>>${RUN}/steps
-flock -w 5 8 || {
+# A script that has only just begun may not have written its group yet; dash's kill takes no --.
+end_all() {
   for f in ${RUN}/running/*; do
     [ -e "$f" ] || continue
     read -r group what <"$f"
-    case $what in wait) ;; *) kill -KILL -- "-$group" 2>/dev/null ;; esac
+    case $group in '' | *[!0-9]* | 0 | 1) continue ;; esac
+    [ "$what" = wait ] || kill -"$1" -"$group" 2>/dev/null
   done
+}
+end_all TERM
+exec 8>>${RUN}/steps
+flock -w 5 8 || {
+  end_all KILL
   flock -w 600 8 || { echo 'a command of an earlier run does not end'; exit 1; }
 }
 exec 8>&-
