@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -55,7 +56,8 @@ export async function slipwayIn(
 
 /** Makes fresh hosts under a name of their own, so that tests never meet a lab of the user's. */
 export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flags = [] }: TestLabOptions = {}): Promise<TestLab> {
-  const lab = `t-${name}`;
+  // Another checkout's tests on the same machine have labs of their own; what a killed run of this one left is found again.
+  const lab = `t-${name}-${createHash('sha256').update(packageRoot()).digest('hex').slice(0, 4)}`;
   const directory = await mkdtemp(join(tmpdir(), `slipway-${lab}-`));
   const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args);
   const ok = async (...args: string[]): Promise<Finished> => {
