@@ -6,11 +6,14 @@ export const containerd: Component = {
   summary: 'The container runtime, with runc and the CNI plugins.',
   runsOn: isNode,
   owns: ['/etc/containerd', `${UNITS}/containerd.service`],
-  fills: ['/var/lib/containerd'],
+  fills: ['/var/lib/containerd', '/etc/cni', '/etc/cni/net.d'],
   declare: ({ cluster, facts, versions, images }) => ({
     artefacts: ['containerd', 'runc', 'cni-plugins'],
     directories: [
       { path: '/etc/containerd', mode: '0755' },
+      // Before containerd makes them itself, and they look as if they had been there.
+      { path: '/etc/cni', mode: '0755' },
+      { path: '/etc/cni/net.d', mode: '0700' },
       { path: '/etc/containerd/certs.d', mode: '0755' },
       ...cluster.runtime.registryMirrors.map(({ registry }) => ({ path: `/etc/containerd/certs.d/${registry}`, mode: '0755' })),
     ],

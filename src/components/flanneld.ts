@@ -9,7 +9,6 @@ export const flanneld: Component = {
   summary: 'The pod network; writes the node’s CNI configuration when the network is up.',
   runsOn: isNode,
   owns: [CONFIG, `${UNITS}/flanneld.service`, '/etc/cni/net.d/10-slipway.conflist'],
-  fills: ['/etc/cni', '/etc/cni/net.d'],
   declare({ cluster, host }) {
     const identity = { name: 'flannel', user: 'slipway-flannel', server: nodeApiServer(cluster) };
     const { backend, mtu } = cluster.network.flannel;
@@ -17,8 +16,6 @@ export const flanneld: Component = {
       artefacts: ['flanneld'],
       directories: [
         { path: CONFIG, mode: '0700' },
-        { path: '/etc/cni', mode: '0755' },
-        { path: '/etc/cni/net.d', mode: '0700' },
       ],
       files: [
         kubeconfig(identity, `${CONFIG}/kubeconfig`),
