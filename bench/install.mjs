@@ -30,7 +30,9 @@ async function binariesDirectory() {
   if (existsSync(join(directory, 'complete'))) return directory;
   mkdirSync(join(directory, 'cni'), { recursive: true });
   const store = createStore({ cacheDirectory: defaultCacheDirectory(), source: goSource() });
-  for (const locked of await store.resolve(artefactsFor({ kubernetesVersion: kubernetesVersions.at(-1), arch: process.arch === 'arm64' ? 'arm64' : 'amd64' }))) {
+  for (const locked of await store.resolve(
+    artefactsFor({ kubernetesVersion: kubernetesVersions.at(-1), arch: process.arch === 'arm64' ? 'arm64' : 'amd64' }),
+  )) {
     for (const file of Object.keys(locked.files)) {
       const path = await store.path(locked, file);
       if (!file.endsWith('.tar')) {
@@ -62,7 +64,8 @@ async function freshHosts() {
 async function oracle(directory) {
   const addresses = await freshHosts();
   const start = performance.now();
-  const { stdout, stderr } = await quiet`${join(root, 'bench/install.sh')} --binaries ${directory} --key lab/id_ed25519 --known-hosts lab/known_hosts ${addresses}`;
+  const { stdout, stderr } =
+    await quiet`${join(root, 'bench/install.sh')} --binaries ${directory} --key lab/id_ed25519 --known-hosts lab/known_hosts ${addresses}`;
   return { seconds: (performance.now() - start) / 1000, said: (stdout + stderr).trim() };
 }
 
@@ -71,7 +74,10 @@ async function product() {
   await freshHosts();
   const file = join(work, 'events.ndjson');
   await quiet`${slipway} apply -f ${join(work, 'lab/cluster.yaml')} --yes --events ${file}`;
-  const events = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const events = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const at = (event) => (Date.parse(event.time) - Date.parse(events[0].time)) / 1000;
   const find = (test) => events.find(test);
   const finished = find(({ code }) => code === 'run.finished');
@@ -90,13 +96,22 @@ try {
     const hand = await oracle(directory);
     const ours = await product();
     rows.push({ hand: hand.seconds, ours: ours.seconds });
-    console.log(`round ${round}: oracle ${hand.seconds.toFixed(1)} s, slipway ${ours.seconds.toFixed(1)} s, ratio ${(ours.seconds / hand.seconds).toFixed(2)}`);
+    console.log(
+      `round ${round}: oracle ${hand.seconds.toFixed(1)} s, slipway ${ours.seconds.toFixed(1)} s, ratio ${(ours.seconds / hand.seconds).toFixed(2)}`,
+    );
     console.log(`  oracle: ${hand.said.replaceAll('\n', '; ')}`);
-    console.log(`  slipway: ${Object.entries(ours.stages).map(([stage, seconds]) => `${stage} at ${seconds.toFixed(1)}`).join(', ')}; whole verification done at ${ours.verified.toFixed(1)} s`);
-    for (const [host, { roundTrips, bytesSent }] of Object.entries(ours.stats)) console.log(`  ${host}: 1 connection, ${roundTrips} round trips, ${(bytesSent / 1e6).toFixed(0)} MB sent`);
+    console.log(
+      `  slipway: ${Object.entries(ours.stages)
+        .map(([stage, seconds]) => `${stage} at ${seconds.toFixed(1)}`)
+        .join(', ')}; whole verification done at ${ours.verified.toFixed(1)} s`,
+    );
+    for (const [host, { roundTrips, bytesSent }] of Object.entries(ours.stats))
+      console.log(`  ${host}: 1 connection, ${roundTrips} round trips, ${(bytesSent / 1e6).toFixed(0)} MB sent`);
   }
   const median = (key) => rows.map((row) => row[key]).sort((a, b) => a - b)[Math.floor(rows.length / 2)];
-  console.log(`median: oracle ${median('hand').toFixed(1)} s, slipway ${median('ours').toFixed(1)} s, ratio ${(median('ours') / median('hand')).toFixed(2)} (aim: 1.15)`);
+  console.log(
+    `median: oracle ${median('hand').toFixed(1)} s, slipway ${median('ours').toFixed(1)} s, ratio ${(median('ours') / median('hand')).toFixed(2)} (aim: 1.15)`,
+  );
 } finally {
   await quiet`${slipway} lab down --name ${lab}`.nothrow();
   rmSync(work, { recursive: true, force: true });

@@ -84,7 +84,11 @@ export function bundleSource(path: string): Source {
   };
 }
 
-async function unpack(entry: LockedArtefact, path: string, { directory, signal }: Pick<FetchOptions, 'directory' | 'signal'>): Promise<Record<string, string>> {
+async function unpack(
+  entry: LockedArtefact,
+  path: string,
+  { directory, signal }: Pick<FetchOptions, 'directory' | 'signal'>,
+): Promise<Record<string, string>> {
   const place = join(directory, memberOf(entry).replace(/\.tar\.zst$/, ''));
   await mkdir(place);
   const cancel = signal ? { cancelSignal: signal } : {};

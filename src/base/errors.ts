@@ -69,7 +69,12 @@ export class SlipwayErrors extends SlipwayError {
 
 /** A violated assumption of our own code. */
 export function bug(message: string, cause?: unknown): SlipwayError {
-  return new SlipwayError(message, { code: 'BUG', category: 'bug', cause, hint: 'This is a mistake in Slipway itself: please report it with the log file.' });
+  return new SlipwayError(message, {
+    code: 'BUG',
+    category: 'bug',
+    cause,
+    hint: 'This is a mistake in Slipway itself: please report it with the log file.',
+  });
 }
 
 /** The text of anything thrown. */

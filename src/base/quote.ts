@@ -9,7 +9,8 @@ export function quote(word: string): string {
 export function sh(strings: TemplateStringsArray, ...values: readonly (string | number | readonly (string | number)[])[]): string {
   return strings.reduce((text, part, i) => {
     const value = values[i - 1]!;
-    const words = typeof value === 'string' || typeof value === 'number' ? quote(String(value)) : value.map((v) => quote(String(v))).join(' ');
+    const words =
+      typeof value === 'string' || typeof value === 'number' ? quote(String(value)) : value.map((v) => quote(String(v))).join(' ');
     return text + words + part;
   });
 }

@@ -8,7 +8,10 @@ import { runPreflight } from './preflight.ts';
 import type { Session } from './session.ts';
 
 /** The part of the apply pipeline that plan and apply share. */
-export function planning(session: Session, options: GlobalOptions): Pick<Pipeline<Context>, 'playbook' | 'gather' | 'check' | 'emit' | 'stop'> {
+export function planning(
+  session: Session,
+  options: GlobalOptions,
+): Pick<Pipeline<Context>, 'playbook' | 'gather' | 'check' | 'emit' | 'stop'> {
   return {
     playbook: withoutPhases(playbook, options.skipPhase),
     gather: session.gather,
@@ -21,7 +24,11 @@ export function planning(session: Session, options: GlobalOptions): Pick<Pipelin
 function withoutPhases(whole: Playbook<Context>, skip: readonly string[]): Playbook<Context> {
   const unknown = skip.find((id) => !whole.phases.some((phase) => phase.id === id));
   if (unknown !== undefined) {
-    throw new SlipwayError(`there is no phase ${unknown}`, { code: 'PHASE_UNKNOWN', category: 'usage', hint: `phases of ${whole.verb}: ${whole.phases.map(({ id }) => id).join(', ')}` });
+    throw new SlipwayError(`there is no phase ${unknown}`, {
+      code: 'PHASE_UNKNOWN',
+      category: 'usage',
+      hint: `phases of ${whole.verb}: ${whole.phases.map(({ id }) => id).join(', ')}`,
+    });
   }
   return { ...whole, phases: whole.phases.filter(({ id }) => !skip.includes(id)) };
 }

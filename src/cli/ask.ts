@@ -7,7 +7,8 @@ export async function ask(message: string): Promise<boolean> {
     const { answer } = await inquirer.prompt<{ answer: boolean }>([{ type: 'confirm', name: 'answer', default: false, message }]);
     return answer;
   } catch (error) {
-    if (error instanceof Error && error.name === 'ExitPromptError') throw new SlipwayError('nothing was changed', { code: 'ABORTED', category: 'aborted', cause: error });
+    if (error instanceof Error && error.name === 'ExitPromptError')
+      throw new SlipwayError('nothing was changed', { code: 'ABORTED', category: 'aborted', cause: error });
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { controlPlanes } from '../components/topology.ts';
 import type { Gathered } from '../engine/pipeline.ts';
 import type { Context } from '../phases/context.ts';
-import { declarations } from '../phases/install.ts';
+import { declarations } from '../components/declare.ts';
 import { NODES_PROBE } from '../phases/addons.ts';
 
 export interface ClusterStatus {
@@ -28,8 +28,15 @@ export interface ClusterStatus {
 /** What a gathering tells of a cluster's health, without another question to any host. */
 export function everythingOf({ context }: Gathered<Context>): ClusterStatus {
   const { cluster, states, versions, inventory, now } = context;
-  const nodes = controlPlanes(cluster).map(({ name }) => states[name]?.probes[NODES_PROBE.name] ?? '').find((text) => text !== '') ?? '';
-  const fact = (kind: string, host: string): string | undefined => nodes.split('\n').find((line) => line.startsWith(`${kind} ${host} `))?.split(' ')[2];
+  const nodes =
+    controlPlanes(cluster)
+      .map(({ name }) => states[name]?.probes[NODES_PROBE.name] ?? '')
+      .find((text) => text !== '') ?? '';
+  const fact = (kind: string, host: string): string | undefined =>
+    nodes
+      .split('\n')
+      .find((line) => line.startsWith(`${kind} ${host} `))
+      ?.split(' ')[2];
   return {
     apiVersion: 'slipway.dev/v1',
     kind: 'Status',
@@ -39,17 +46,32 @@ export function everythingOf({ context }: Gathered<Context>): ClusterStatus {
       const units = declarations(context, host).flatMap(({ declaration: { unit } }) => {
         if (!unit) return [];
         const found = states[host.name]?.units[unit.name];
-        return [{ name: unit.name, active: found?.loaded ? found.active : 'not installed', enabled: found?.enabled ?? false, restarts: found?.restarts ?? 0 }];
+        return [
+          {
+            name: unit.name,
+            active: found?.loaded ? found.active : 'not installed',
+            enabled: found?.enabled ?? false,
+            restarts: found?.restarts ?? 0,
+          },
+        ];
       });
-      const ends = declarations(context, host)
-        .flatMap(({ declaration: { certificates = [] } }) => certificates.flatMap(({ name }) => inventory.certificates[`${host.name}/${name}`]?.notAfter ?? []));
+      const ends = declarations(context, host).flatMap(({ declaration: { certificates = [] } }) =>
+        certificates.flatMap(({ name }) => inventory.certificates[`${host.name}/${name}`]?.notAfter ?? []),
+      );
       const first = ends.length > 0 ? Math.min(...ends) : undefined;
       const ready = fact('ready', host.name);
       return {
         name: host.name,
         address: host.address,
         roles: host.roles,
-        node: ready === undefined ? ('absent' as const) : ready === 'True' ? ('Ready' as const) : ready === 'False' ? ('NotReady' as const) : ('Unknown' as const),
+        node:
+          ready === undefined
+            ? ('absent' as const)
+            : ready === 'True'
+              ? ('Ready' as const)
+              : ready === 'False'
+                ? ('NotReady' as const)
+                : ('Unknown' as const),
         version: fact('version', host.name),
         units,
         summary: `${units.filter(({ active }) => active === 'active').length}/${units.length} active`,

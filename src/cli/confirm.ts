@@ -8,7 +8,10 @@ import type { GlobalOptions } from './options.ts';
 import { painter } from './style.ts';
 
 /** Shows the plan and asks, unless --yes answers. */
-export async function confirmPlan(plan: Plan, { options, io, cluster, diffs }: { options: GlobalOptions; io: Io; cluster: Cluster; diffs: Diffs }): Promise<boolean> {
+export async function confirmPlan(
+  plan: Plan,
+  { options, io, cluster, diffs }: { options: GlobalOptions; io: Io; cluster: Cluster; diffs: Diffs },
+): Promise<boolean> {
   io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose, diffs })}\n`);
   if (options.yes) return true;
   if (!io.interactive || !options.input) {

@@ -22,7 +22,10 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   for (const spec of commands) {
     const command = addCommand(program, spec);
     command.action(async (...given: unknown[]) => {
-      const args = given.slice(0, -2).flat().filter((arg): arg is string => typeof arg === 'string');
+      const args = given
+        .slice(0, -2)
+        .flat()
+        .filter((arg): arg is string => typeof arg === 'string');
       code = await (await spec.load())({ args, options: command.opts() }, io);
     });
   }
@@ -45,7 +48,10 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
 function addCommand(program: Command, spec: CommandSpec): Command {
   const words = spec.name.split(' ');
   const last = words.pop()!;
-  const parent = words.reduce((above, word) => above.commands.find((known) => known.name() === word) ?? above.command(word).description(groups[word] ?? ''), program);
+  const parent = words.reduce(
+    (above, word) => above.commands.find((known) => known.name() === word) ?? above.command(word).description(groups[word] ?? ''),
+    program,
+  );
   const command = parent.command(`${last}${spec.arguments ? ` ${spec.arguments}` : ''}`).description(spec.summary);
   for (const option of [...(spec.options ?? []), ...(spec.cluster ? clusterOptions : [])]) command.addOption(toOption(option));
   if (spec.examples) command.addHelpText('before', `Examples:\n${spec.examples.map((example) => `  ${example}`).join('\n')}\n`);

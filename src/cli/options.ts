@@ -17,7 +17,11 @@ export interface GlobalOptions {
 export function wholeNumber(value: unknown, flag: string): number {
   const number = Number(value);
   if (Number.isInteger(number) && number > 0) return number;
-  throw new SlipwayError(`${flag} wants a whole number above zero, not ${String(value)}`, { code: 'OPTION_INVALID', category: 'usage', hint: `for instance ${flag} 3` });
+  throw new SlipwayError(`${flag} wants a whole number above zero, not ${String(value)}`, {
+    code: 'OPTION_INVALID',
+    category: 'usage',
+    hint: `for instance ${flag} 3`,
+  });
 }
 
 /** Throws OUTPUT_CONFLICT when two documents would share standard output. */
@@ -33,7 +37,11 @@ export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalO
     skipPhase: (given['skipPhase'] as string[] | undefined) ?? [],
   };
   if (options.events === '-' && options.output !== 'text') {
-    throw new SlipwayError(`--events - and -o ${options.output} both want standard output`, { code: 'OUTPUT_CONFLICT', category: 'usage', hint: 'write the events to a file: --events FILE' });
+    throw new SlipwayError(`--events - and -o ${options.output} both want standard output`, {
+      code: 'OUTPUT_CONFLICT',
+      category: 'usage',
+      hint: 'write the events to a file: --events FILE',
+    });
   }
   return options;
 }

@@ -17,7 +17,10 @@ export function planText(plan: Plan, { paint, details, diffs = {} }: PlanTextOpt
   const lines: string[] = [];
   for (const [phase, steps] of group(plan.steps, (step) => step.phase)) {
     lines.push(paint('bold', phase));
-    const byHost = [...group(steps, (step) => step.host)].map(([host, own]) => ({ host, work: [...(details ? detailed(own) : brief(own)), ...own.flatMap((step) => diffLines(diffs[step.id], paint))] }));
+    const byHost = [...group(steps, (step) => step.host)].map(([host, own]) => ({
+      host,
+      work: [...(details ? detailed(own) : brief(own)), ...own.flatMap((step) => diffLines(diffs[step.id], paint))],
+    }));
     for (const [work, same] of group(byHost, (entry) => entry.work.join('\n').replaceAll(entry.host, '*'))) {
       lines.push(`  ${paint('cyan', same.map(({ host }) => host).join(', '))}`);
       lines.push(...(same.length === 1 ? same[0]!.work : work.split('\n')).map((line) => `    ${line}`));
@@ -46,12 +49,20 @@ function brief(steps: readonly Step[]): string[] {
     const count = steps.filter((step) => step.action.kind === kind).length;
     return count === 0 ? [] : [`${count} ${count === 1 ? one : many}`];
   };
-  const small = [...counted('directory', 'directory', 'directories'), ...counted('file', 'file', 'files'), ...counted('link', 'link', 'links')];
+  const small = [
+    ...counted('directory', 'directory', 'directories'),
+    ...counted('file', 'file', 'files'),
+    ...counted('link', 'link', 'links'),
+  ];
   const artefacts = steps.flatMap(({ action }) => (action.kind === 'artefact' ? [`${action.name} ${action.version}`] : []));
   return [
     ...(small.length > 0 ? [`write ${small.join(', ')}`] : []),
     ...(artefacts.length > 0 ? [`deliver ${artefacts.join(', ')}`] : []),
-    ...steps.filter(({ action }) => !['directory', 'file', 'link', 'artefact'].includes(action.kind)).map((step) => (step.action.kind === 'unit' && step.reason !== 'new' ? `${step.words.replace('start', 'restart')} (${step.reason})` : step.words)),
+    ...steps
+      .filter(({ action }) => !['directory', 'file', 'link', 'artefact'].includes(action.kind))
+      .map((step) =>
+        step.action.kind === 'unit' && step.reason !== 'new' ? `${step.words.replace('start', 'restart')} (${step.reason})` : step.words,
+      ),
   ];
 }
 
@@ -63,5 +74,11 @@ function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[
 
 /** The plan as a documented document: schema/v1/plan.json. Texts of files are in it, secrets are not. */
 export function planDocument(plan: Plan, { cluster, diffs }: { cluster: string; diffs: Diffs }): Record<string, unknown> {
-  return { apiVersion: 'slipway.dev/v1', kind: 'Plan', cluster, digest: plan.digest, steps: plan.steps.map((step) => (diffs[step.id] === undefined ? step : { ...step, diff: diffs[step.id] })) };
+  return {
+    apiVersion: 'slipway.dev/v1',
+    kind: 'Plan',
+    cluster,
+    digest: plan.digest,
+    steps: plan.steps.map((step) => (diffs[step.id] === undefined ? step : { ...step, diff: diffs[step.id] })),
+  };
 }

@@ -5,7 +5,10 @@ import type { Paint } from './style.ts';
 /** What happened, where, why, what next: as text for a person. Equal errors of many hosts are one. */
 export function errorText(error: unknown, paint: Paint): string {
   if (!isSlipwayError(error)) {
-    const stack = error instanceof Error || (typeof error === 'object' && error !== null && 'stack' in error) ? String((error as Error).stack) : messageOf(error);
+    const stack =
+      error instanceof Error || (typeof error === 'object' && error !== null && 'stack' in error)
+        ? String((error as Error).stack)
+        : messageOf(error);
     return `${paint('red', 'error')} [BUG] ${stack}\n  This is a mistake in Slipway itself: please report it with the log file.`;
   }
   if (!('errors' in error)) return one(error, [], paint);
@@ -29,7 +32,12 @@ function withoutHost(error: SlipwayError): string {
 function one(error: SlipwayError, hosts: readonly string[], paint: Paint): string {
   const { file, line, column, host } = error.where;
   const position = file ? `${file}${line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`}: ` : '';
-  const named = hosts.length > 1 ? `${hosts.length} hosts (${hosts.slice(0, 8).join(', ')}${hosts.length > 8 ? ', ...' : ''}): ` : host && !error.message.includes(host) ? `${host}: ` : '';
+  const named =
+    hosts.length > 1
+      ? `${hosts.length} hosts (${hosts.slice(0, 8).join(', ')}${hosts.length > 8 ? ', ...' : ''}): `
+      : host && !error.message.includes(host)
+        ? `${host}: `
+        : '';
   const lines = [`${paint('red', 'error')} ${position}${named}${error.message} ${paint('dim', `[${error.code}]`)}`];
   if (error.evidence) lines.push(...error.evidence.split('\n').map((text) => paint('dim', `    | ${text}`)));
   if (error.hint) lines.push(`  ${paint('cyan', 'next:')} ${error.hint}`);

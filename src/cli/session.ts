@@ -48,13 +48,18 @@ export interface Session {
   readonly stats: Record<string, RunnerStats>;
 }
 
-export async function withSession<T>(verb: string, { options, io }: { options: GlobalOptions; io: Io }, work: (session: Session) => Promise<T>): Promise<T> {
+export async function withSession<T>(
+  verb: string,
+  { options, io }: { options: GlobalOptions; io: Io },
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   const clusterFile = resolve(options.file);
   const { cluster, warnings } = await loadCluster(options.file);
   const redactor = createRedactor();
   const log = openLogFile(io, { verb, now: new Date(), redact: redactor.redact });
   const renderer = await rendererFor(options, io);
-  const events = options.events === undefined ? undefined : options.events === '-' ? io.stdout : createWriteStream(options.events, { mode: 0o600 });
+  const events =
+    options.events === undefined ? undefined : options.events === '-' ? io.stdout : createWriteStream(options.events, { mode: 0o600 });
   const emit: Emit = (event) => {
     renderer.handle(event);
     log.write(forLog(event));
@@ -62,7 +67,11 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
   };
   const stop = interruptible(io);
   const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });
-  const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env), source: sourceFor(sourceConfig(cluster, io), io.env), lockPath: join(dirname(clusterFile), 'cluster.lock') });
+  const store = createStore({
+    cacheDirectory: defaultCacheDirectory(io.env),
+    source: sourceFor(sourceConfig(cluster, io), io.env),
+    lockPath: join(dirname(clusterFile), 'cluster.lock'),
+  });
   const render = loadTemplates();
   const fleet = createFleet(await targetsOf(cluster), {
     prompts: prompts(io, { options, onSecret: redactor.add }),
@@ -79,7 +88,12 @@ export async function withSession<T>(verb: string, { options, io }: { options: G
     return opened;
   };
 
-  for (const { message, where, hint } of warnings) emit({ code: 'warning', message: `${options.file}${where.line ? `:${where.line}:${where.column ?? 1}` : ''}: ${message}`, ...(hint ? { hint } : {}) });
+  for (const { message, where, hint } of warnings)
+    emit({
+      code: 'warning',
+      message: `${options.file}${where.line ? `:${where.line}:${where.column ?? 1}` : ''}: ${message}`,
+      ...(hint ? { hint } : {}),
+    });
   for (const message of state.warnings) emit({ code: 'warning', message });
   try {
     return await work({
@@ -139,10 +153,16 @@ function sourceConfig({ artifacts }: Cluster, { env }: Io): Cluster['artifacts']
   const wanted = env['SLIPWAY_ARTIFACTS_SOURCE'];
   if (wanted === undefined || wanted === '' || artifacts.source !== 'auto') return artifacts;
   if (wanted === 'go' || wanted === 'release' || wanted === 'auto') return { source: wanted };
-  throw new SlipwayError(`SLIPWAY_ARTIFACTS_SOURCE is ${wanted}`, { code: 'ENVIRONMENT_INVALID', category: 'usage', hint: 'set it to go, release or auto, or to nothing' });
+  throw new SlipwayError(`SLIPWAY_ARTIFACTS_SOURCE is ${wanted}`, {
+    code: 'ENVIRONMENT_INVALID',
+    category: 'usage',
+    hint: 'set it to go, release or auto, or to nothing',
+  });
 }
 
 /** A whole plan in every log would bury the rest; its steps follow one by one anyway. */
 function forLog(event: EngineEvent): Record<string, unknown> {
-  return event.code === 'plan.made' ? { code: event.code, digest: event.plan.digest, steps: event.plan.steps.map(({ id, reason }) => ({ id, reason })) } : { ...event };
+  return event.code === 'plan.made'
+    ? { code: event.code, digest: event.plan.digest, steps: event.plan.steps.map(({ id, reason }) => ({ id, reason })) }
+    : { ...event };
 }

@@ -12,7 +12,14 @@ export function painter(color: boolean): Paint {
 /** Columns of equal width; the last is not padded. */
 export function table(rows: readonly (readonly string[])[], gap = 2): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]! + gap))).join('').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]! + gap)))
+        .join('')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 export function seconds(ms: number): string {

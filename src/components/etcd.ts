@@ -30,7 +30,10 @@ export const etcd: Component = {
           path: '/etc/etcd/bootstrap.env',
           from: {
             template: 'etcd/bootstrap.env.hbs',
-            data: { token: cluster.name, members: members.map((member) => ({ name: member.name, url: `https://${nodeAddress(member)}:2380` })) },
+            data: {
+              token: cluster.name,
+              members: members.map((member) => ({ name: member.name, url: `https://${nodeAddress(member)}:2380` })),
+            },
           },
           once: true,
           reloaded: true,

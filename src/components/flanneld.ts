@@ -14,14 +14,15 @@ export const flanneld: Component = {
     const { backend, mtu } = cluster.network.flannel;
     return {
       artefacts: ['flanneld'],
-      directories: [
-        { path: CONFIG, mode: '0700' },
-      ],
+      directories: [{ path: CONFIG, mode: '0700' }],
       files: [
         kubeconfig(identity, `${CONFIG}/kubeconfig`),
         {
           path: `${CONFIG}/net-conf.json`,
-          from: { template: 'flanneld/net-conf.json.hbs', data: { podCidr: cluster.network.podCidr, backend, ...(mtu === undefined ? {} : { mtu }) } },
+          from: {
+            template: 'flanneld/net-conf.json.hbs',
+            data: { podCidr: cluster.network.podCidr, backend, ...(mtu === undefined ? {} : { mtu }) },
+          },
         },
         { path: `${CONFIG}/write-cni-config`, from: { template: 'flanneld/write-cni-config.sh.hbs', data: {} }, mode: '0700' },
       ],

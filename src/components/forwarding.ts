@@ -15,7 +15,10 @@ export const forwarding: Component = {
     files: [
       {
         path: `${CONFIG}/apply`,
-        from: { template: 'forwarding/apply.sh.hbs', data: { podCidr: cluster.network.podCidr, accept: cluster.network.forwarding === 'accept' } },
+        from: {
+          template: 'forwarding/apply.sh.hbs',
+          data: { podCidr: cluster.network.podCidr, accept: cluster.network.forwarding === 'accept' },
+        },
         mode: '0700',
       },
     ],

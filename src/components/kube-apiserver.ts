@@ -51,7 +51,15 @@ export const kubeApiserver: Component = {
             ...names.filter((name) => !isAddress(name)),
             ...(isAddress(host.address) || host.address === host.name ? [] : [host.address]),
           ],
-          ipAddresses: [...new Set(['127.0.0.1', apiServiceAddress(cluster), address, ...names.filter(isAddress), ...(isAddress(host.address) ? [host.address] : [])])],
+          ipAddresses: [
+            ...new Set([
+              '127.0.0.1',
+              apiServiceAddress(cluster),
+              address,
+              ...names.filter(isAddress),
+              ...(isAddress(host.address) ? [host.address] : []),
+            ]),
+          ],
           certificatePath: `${PKI}/apiserver.crt`,
           keyPath: `${PKI}/apiserver.key`,
           owner: 'root:root',

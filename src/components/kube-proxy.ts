@@ -21,7 +21,11 @@ export const kubeProxy: Component = {
           path: `${CONFIG}/config.yaml`,
           from: {
             template: 'kube-proxy/config.yaml.hbs',
-            data: { mode: cluster.network.proxy.mode, podCidr: cluster.network.podCidr, conntrackFixed: !facts.kernelFeatures.conntrackWritable },
+            data: {
+              mode: cluster.network.proxy.mode,
+              podCidr: cluster.network.podCidr,
+              conntrackFixed: !facts.kernelFeatures.conntrackWritable,
+            },
           },
         },
       ],

@@ -15,9 +15,7 @@ export const kubelet: Component = {
     const identity = { name: 'kubelet', user: `system:node:${host.name}`, groups: ['system:nodes'], server: nodeApiServer(cluster) };
     return {
       artefacts: ['kubelet'],
-      directories: [
-        { path: '/var/lib/kubelet', mode: '0700' },
-      ],
+      directories: [{ path: '/var/lib/kubelet', mode: '0700' }],
       files: [
         kubeconfig(identity),
         {

@@ -39,7 +39,11 @@ export const node: Component = {
         from: { template: 'node/sysctl.conf.hbs', data: { settings: Object.entries(sysctls).map(([key, value]) => ({ key, value })) } },
         mode: '0644',
       },
-      { path: '/etc/modules-load.d/slipway.conf', from: { template: 'node/modules.conf.hbs', data: { modules: kernelModules } }, mode: '0644' },
+      {
+        path: '/etc/modules-load.d/slipway.conf',
+        from: { template: 'node/modules.conf.hbs', data: { modules: kernelModules } },
+        mode: '0644',
+      },
       { path: `${PKI}/ca.crt`, from: { ref: 'authority:kubernetes' }, mode: '0644' },
     ],
   }),

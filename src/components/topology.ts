@@ -32,6 +32,8 @@ export const localApiServer = `https://127.0.0.1:6443`;
 
 export const API_ENDPOINT_PORT = 6444;
 export const BIN = '/opt/slipway/bin';
+/** kubectl with rights that no binding can take away; only on control planes. */
+export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf`;
 export const PKI = '/etc/kubernetes/pki';
 export const UNITS = '/etc/systemd/system';
 

@@ -63,10 +63,15 @@ s_end() {
 /** Steps of the main and package lanes: run in order, stop at the first failure. */
 export async function stepsBatch(steps: readonly Step[], options: BatchOptions): Promise<Batch> {
   const stdin: Buffer[] = [];
-  let text = prelude(options, steps.some((step) => step.action.kind === 'package'));
+  let text = prelude(
+    options,
+    steps.some((step) => step.action.kind === 'package'),
+  );
   let wroteUnit = false;
   for (const [index, step] of steps.entries()) {
-    const bytes = await Promise.all(contentsOf(step).map(async (content) => ('text' in content ? Buffer.from(content.text) : options.bytes(content.ref))));
+    const bytes = await Promise.all(
+      contentsOf(step).map(async (content) => ('text' in content ? Buffer.from(content.text) : options.bytes(content.ref))),
+    );
     stdin.push(...bytes);
     if (step.action.kind === 'file' && isUnitFile(step.action.path)) wroteUnit = true;
     const shell = shellFor(step.action, bytes);

@@ -60,7 +60,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
     skipAfter(step);
   };
   const skipAfter = (failed: Step): void => {
-    for (let changed = true; changed; ) {
+    for (let changed = true; changed;) {
       changed = false;
       for (const step of plan.steps) {
         if (!is(step.id, 'waiting')) continue;
@@ -123,7 +123,8 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
         },
       });
       const left = steps.find((step) => is(step.id, 'running') || is(step.id, 'waiting'));
-      if (left && !options.stop.aborted && !steps.some((step) => is(step.id, 'failed'))) fail(left, `the script ended early (exit code ${result.code})`, (output.join('\n') + result.stderr).trim());
+      if (left && !options.stop.aborted && !steps.some((step) => is(step.id, 'failed')))
+        fail(left, `the script ended early (exit code ${result.code})`, (output.join('\n') + result.stderr).trim());
     } catch (error) {
       const step = steps.find((s) => is(s.id, 'running')) ?? steps.find((s) => is(s.id, 'waiting')) ?? steps[current]!;
       fail(step, messageOf(error), output.join('\n'));
@@ -149,7 +150,10 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       if (step.action.kind !== 'local') throw new Error(`${step.action.kind} cannot run on the operator's machine`);
       const handler = options.local[step.action.task];
       if (!handler) throw new Error(`nobody handles the local task ${step.action.task}`);
-      await handler(step.action.parameters, { progress: (text) => options.emit({ code: 'step.progress', step: nameOf(step), text }), signal: options.stop });
+      await handler(step.action.parameters, {
+        progress: (text) => options.emit({ code: 'step.progress', step: nameOf(step), text }),
+        signal: options.stop,
+      });
       set(step, 'done');
       options.emit({ code: 'step.done', step: nameOf(step), ms: Math.round(performance.now() - start) });
     } catch (error) {

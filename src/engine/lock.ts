@@ -69,7 +69,8 @@ export async function takeLock(runner: Runner, info: LockInfo): Promise<HostLock
 
 function lockScript(info: LockInfo): string {
   const holder = `${info.operator} runs "${info.verb}" since ${info.since}`;
-  return sh`
+  return (
+    sh`
 umask 077
 mkdir -p ${RUN}/running ${VAR}/before || exit 1
 exec 9>>${RUN}/lock || exit 1
@@ -93,9 +94,11 @@ flock -w 5 8 || {
 }
 exec 8>&-
 rm -f ${RUN}/running/* ${RUN}/stop
-` + `
+` +
+    `
 printf 'locked %s\\n' "$(${stampScript})"
 while timeout ${GIVE_UP} sh -c 'read -r line'; do :; done
 rm -f ${RUN}/holder ${RUN}/token
-`;
+`
+  );
 }

@@ -75,7 +75,9 @@ export async function runPipeline<C>(pipeline: Pipeline<C>): Promise<Finish> {
 }
 
 /** The part that changes nothing; `slipway plan` is only this. */
-export async function preparePlan<C>(pipeline: Pick<Pipeline<C>, 'gather' | 'check' | 'playbook' | 'emit' | 'stop'>): Promise<{ gathered: Gathered<C>; plan: Plan }> {
+export async function preparePlan<C>(
+  pipeline: Pick<Pipeline<C>, 'gather' | 'check' | 'playbook' | 'emit' | 'stop'>,
+): Promise<{ gathered: Gathered<C>; plan: Plan }> {
   const { emit } = pipeline;
   emit({ code: 'stage', stage: 'gather' });
   const gathered = await pipeline.gather();
@@ -134,10 +136,13 @@ function runFailed(outcome: Outcome): SlipwayError {
       }),
   );
   const done = `${outcome.done} steps are done, ${outcome.skipped} were not started`;
-  return new SlipwayErrors(`${errors.length === 1 ? 'a step' : `${errors.length} steps`} failed; ${done}`, {
-    code: 'RUN_FAILED',
-    category: 'failed',
-    hint: 'mend the cause and run the same command again: what is done is not done twice',
-  }, errors);
+  return new SlipwayErrors(
+    `${errors.length === 1 ? 'a step' : `${errors.length} steps`} failed; ${done}`,
+    {
+      code: 'RUN_FAILED',
+      category: 'failed',
+      hint: 'mend the cause and run the same command again: what is done is not done twice',
+    },
+    errors,
+  );
 }
-

@@ -27,7 +27,9 @@ export function makePlan<C>(phases: readonly Phase<C>[], context: C, states: Rea
     if (reason !== undefined) due.set(desired.id, complete(desired, phase, reason));
   }
   const accompanied = ({ onlyWith }: Desired): boolean => onlyWith === undefined || onlyWith.some((id) => due.has(id));
-  const planned = new Map(wanted.flatMap(({ desired }) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])));
+  const planned = new Map(
+    wanted.flatMap(({ desired }) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])),
+  );
   const steps = [...planned.values()].map((step) => ({ ...step, needs: step.needs.filter((id) => planned.has(id)) }));
   return { digest: digestOf(steps), steps };
 }

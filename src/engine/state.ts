@@ -59,7 +59,9 @@ export const RUN = '/run/slipway';
  */
 export function inspectScript(request: InspectRequest): string {
   const words = (list: readonly string[]): string => list.map(quote).join(' ');
-  const probes = Object.entries(request.probes).map(([name, text]) => `printf '@probe %s\\n' ${quote(name)}\n( ${text}\n) 2>/dev/null </dev/null | sed 's/^/ /'`);
+  const probes = Object.entries(request.probes).map(
+    ([name, text]) => `printf '@probe %s\\n' ${quote(name)}\n( ${text}\n) 2>/dev/null </dev/null | sed 's/^/ /'`,
+  );
   return `
 echo '@list'
 find ${WANTS} -maxdepth 1 -type l -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
@@ -110,8 +112,12 @@ export function parseState(output: string, commands: readonly string[]): HostSta
   }
 
   const units: Record<string, UnitState> = {};
-  for (const block of section('units').join('\n').split(/\n\n+|\n(?=MainPID=)/)) {
-    const value = Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  for (const block of section('units')
+    .join('\n')
+    .split(/\n\n+|\n(?=MainPID=)/)) {
+    const value = Object.fromEntries(
+      block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
     if (!value['Id']) continue;
     units[value['Id']] = {
       loaded: value['LoadState'] === 'loaded',
@@ -129,14 +135,36 @@ export function parseState(output: string, commands: readonly string[]): HostSta
     links,
     units,
     users: section('users'),
-    sysctls: Object.fromEntries(section('sysctls').map((line) => [line.slice(0, line.indexOf('=')).replaceAll('/', '.'), line.slice(line.indexOf('=') + 1).trim()])),
+    sysctls: Object.fromEntries(
+      section('sysctls').map((line) => [line.slice(0, line.indexOf('=')).replaceAll('/', '.'), line.slice(line.indexOf('=') + 1).trim()]),
+    ),
     commands,
     artefacts: readArtefacts(section('opt'), section('manifest')),
-    probes: Object.fromEntries([...sections].filter(([name]) => name.startsWith('probe ')).map(([name, lines]) => [name.slice(6), lines.map((l) => l.slice(1)).join('\n').trim()])),
+    probes: Object.fromEntries(
+      [...sections]
+        .filter(([name]) => name.startsWith('probe '))
+        .map(([name, lines]) => [
+          name.slice(6),
+          lines
+            .map((l) => l.slice(1))
+            .join('\n')
+            .trim(),
+        ]),
+    ),
   };
 }
 
-export const emptyState: HostState = { files: {}, directories: {}, links: {}, units: {}, users: [], sysctls: {}, commands: [], artefacts: {}, probes: {} };
+export const emptyState: HostState = {
+  files: {},
+  directories: {},
+  links: {},
+  units: {},
+  users: [],
+  sysctls: {},
+  commands: [],
+  artefacts: {},
+  probes: {},
+};
 
 function split(output: string): Map<string, string[]> {
   const sections = new Map<string, string[]>();

@@ -32,7 +32,10 @@ export async function run(file: string, args: readonly string[], options: Comman
 
 /** Like `run`, but any exit code is an answer (128 + signal for a killed program). LAB_COMMAND_FAILED only when the program cannot be started. */
 export async function attempt(file: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const [program, words] = options.bound === true ? ['setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', orphanCheck, String(process.pid), file, ...args]] : [file, [...args]];
+  const [program, words] =
+    options.bound === true
+      ? ['setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', orphanCheck, String(process.pid), file, ...args]]
+      : [file, [...args]];
   const child = execa(program, words, {
     reject: false,
     // One language for whoever reads the evidence; sbin, because sudo and cron may leave it out.

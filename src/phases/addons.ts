@@ -1,12 +1,12 @@
 import { imageReference } from '../artifacts/catalogue.ts';
-import { controlPlanes, dnsServiceAddress, isControlPlane, isNode } from '../components/topology.ts';
+import { controlPlanes, dnsServiceAddress, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { quote } from '../base/quote.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import type { Context } from './context.ts';
-import { applyManifest, KUBECTL, untilDone } from './manifests.ts';
+import { applyManifest, untilDone } from './manifests.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
@@ -17,12 +17,21 @@ export const addons: Phase<Context> = {
     // One control plane speaks for the cluster; the API is the same on all.
     const speaker = controlPlanes(cluster)[0]!;
     const id = (slug: string): string => `${speaker.name}/addons/${slug}`;
-    const apply = (name: string, words: string, text: string): Desired => ({ id: id(name), host: speaker.name, words, action: applyManifest(name, text) });
+    const apply = (name: string, words: string, text: string): Desired => ({
+      id: id(name),
+      host: speaker.name,
+      words,
+      action: applyManifest(name, text),
+    });
 
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
       ...(cluster.addons.coredns ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
-      apply('service-accounts', 'take the API token away from default ServiceAccounts', context.render('cluster/service-accounts.yaml.hbs', { namespaces: ['default', 'kube-node-lease', 'kube-public', 'kube-system'] })),
+      apply(
+        'service-accounts',
+        'take the API token away from default ServiceAccounts',
+        context.render('cluster/service-accounts.yaml.hbs', { namespaces: ['default', 'kube-node-lease', 'kube-public', 'kube-system'] }),
+      ),
       ...groupAlike(cluster.hosts.filter(isNode)).map((hosts) => ({
         id: id(`nodes-${hosts[0]!.name}`),
         host: speaker.name,
@@ -101,7 +110,10 @@ function nodeSettings(hosts: readonly Host[]): ScriptAction {
     script: commands.map((command) => untilDone(`${KUBECTL} ${command}`, 180)).join('\n'),
     done: {
       probe: NODES_PROBE.name,
-      lines: hosts.flatMap((host) => [...labelsOf(host).map((label) => `label ${host.name} ${label}`), ...taintsOf(host).map((taint) => `taint ${host.name} ${taint}`)]),
+      lines: hosts.flatMap((host) => [
+        ...labelsOf(host).map((label) => `label ${host.name} ${label}`),
+        ...taintsOf(host).map((taint) => `taint ${host.name} ${taint}`),
+      ]),
     },
   };
 }

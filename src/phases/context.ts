@@ -1,7 +1,5 @@
-import { imageReference, type ComponentVersions } from '../artifacts/catalogue.ts';
+import type { ComponentVersions } from '../artifacts/catalogue.ts';
 import type { Lock } from '../artifacts/types.ts';
-import type { Input } from '../components/component.ts';
-import { bug } from '../base/errors.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { HostState } from '../engine/state.ts';
 import { emptyState } from '../engine/state.ts';
@@ -22,12 +20,6 @@ export interface Context {
   /** Milliseconds since 1970. */
   now: number;
   render: Render;
-}
-
-export function inputFor({ cluster, facts: all, versions }: Pick<Context, 'cluster' | 'facts' | 'versions'>, host: Host): Input {
-  const facts = all[host.name];
-  if (!facts) throw bug(`no facts of ${host.name}`);
-  return { cluster, host, facts, versions, images: { pause: imageReference('image-pause', versions.pause) } };
 }
 
 export function stateOf(context: Context, host: Host): HostState {

@@ -1,3 +1,4 @@
+import { declarations } from '../components/declare.ts';
 import { artefactsFor } from '../artifacts/catalogue.ts';
 import { contentDigest } from '../artifacts/digest.ts';
 import type { Architecture, Artefact } from '../artifacts/types.ts';
@@ -8,8 +9,7 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { osModule } from '../facts/os/index.ts';
-import { inputFor, stateOf, type Context } from './context.ts';
-import { declarations } from './install.ts';
+import { stateOf, type Context } from './context.ts';
 
 export const FETCH_STEP = `${OPERATOR}/fetch-artifacts/fetch`;
 export const deliveryStep = (host: Host, artefact: string): string => `${host.name}/deliver-artifacts/${artefact}`;
@@ -65,7 +65,7 @@ export function packageSteps(host: Host, declaration: Declaration): string[] {
 }
 
 export function artefactOf(context: Context, host: Host, name: string): Artefact {
-  const arch = inputFor(context, host).facts.arch as Architecture;
+  const arch = context.facts[host.name]!.arch as Architecture;
   const found = artefactsFor({ kubernetesVersion: context.versions.kubernetes, arch }).find((artefact) => artefact.name === name);
   if (!found) throw bug(`the catalogue has no ${name}`);
   return found;

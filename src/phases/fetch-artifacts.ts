@@ -23,6 +23,13 @@ export const fetchArtifacts: Phase<Context> = {
     }
     if (wanted.size === 0) return [];
     const parameters: FetchParameters = { artefacts: [...wanted.values()] };
-    return [{ id: FETCH_STEP, host: OPERATOR, words: `fetch ${wanted.size} artefacts for Kubernetes ${context.versions.kubernetes}`, action: { kind: 'local', task: 'fetch', parameters } }];
+    return [
+      {
+        id: FETCH_STEP,
+        host: OPERATOR,
+        words: `fetch ${wanted.size} artefacts for Kubernetes ${context.versions.kubernetes}`,
+        action: { kind: 'local', task: 'fetch', parameters },
+      },
+    ];
   },
 };

@@ -58,7 +58,8 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
   });
   const readings = Object.fromEntries(read);
   const settled = settle(cluster, Object.fromEntries(read.map(([name, { facts }]) => [name, facts])));
-  const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> => Object.fromEntries(cluster.hosts.map((host, i) => [settled.cluster.hosts[i]!.name, pick(readings[host.name]!)]));
+  const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> =>
+    Object.fromEntries(cluster.hosts.map((host, i) => [settled.cluster.hosts[i]!.name, pick(readings[host.name]!)]));
   const facts = byFinalName((reading) => reading.facts);
   const states = byFinalName((reading) => reading.state);
   const context: Context = {
@@ -81,7 +82,9 @@ async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise
     .slice(0, PEERS);
   const remote = await runner(host);
   let clock = Date.now();
-  const script = [factsScript({ peers }), `echo '${FACTS_END}'`, inspectScript(inspectRequest), `echo '${STATE_END}'`, stampScript].join('\n');
+  const script = [factsScript({ peers }), `echo '${FACTS_END}'`, inspectScript(inspectRequest), `echo '${STATE_END}'`, stampScript].join(
+    '\n',
+  );
   const result = await remote.run(script, {
     onLine: (line) => {
       if (isClockLine(line)) clock = Date.now();
@@ -105,14 +108,20 @@ async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise
 const inspectRequest: InspectRequest = {
   roots: [...ownedRoots(), BIN, CNI_PLUGINS, `${VAR}/state.json`],
   directories: [...new Set(components.flatMap(({ fills = [] }) => fills))],
-  units: ownedRoots().filter((path) => path.endsWith('.service')).map((path) => basename(path)),
+  units: ownedRoots()
+    .filter((path) => path.endsWith('.service'))
+    .map((path) => basename(path)),
   sysctls: Object.keys(sysctls),
   probes: Object.fromEntries([IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE].map(({ name, script }) => [name, script])),
 };
 
 async function knownArtefacts(cluster: Cluster, facts: Readonly<Record<string, Facts>>, store: Store): Promise<LockedArtefact[]> {
-  const architectures = [...new Set(Object.values(facts).map(({ arch }) => arch))].filter((arch): arch is Architecture => arch === 'amd64' || arch === 'arm64');
-  const known = await Promise.all(architectures.map((arch) => store.known(artefactsFor({ kubernetesVersion: cluster.kubernetes.version, arch }))));
+  const architectures = [...new Set(Object.values(facts).map(({ arch }) => arch))].filter(
+    (arch): arch is Architecture => arch === 'amd64' || arch === 'arm64',
+  );
+  const known = await Promise.all(
+    architectures.map((arch) => store.known(artefactsFor({ kubernetesVersion: cluster.kubernetes.version, arch }))),
+  );
   return known.flat().filter((artefact) => artefact !== undefined);
 }
 
@@ -124,6 +133,9 @@ export async function everyHost<T>(hosts: readonly Host[], work: (host: Host) =>
   const ours = failed.filter(isSlipwayError);
   if (ours.length !== failed.length) throw failed.find((error) => !isSlipwayError(error));
   if (ours.length === 1) throw ours[0];
-  throw new SlipwayErrors(`${ours.length} of ${hosts.length} hosts cannot be used`, { code: ours[0]!.code, category: ours[0]!.category }, ours);
+  throw new SlipwayErrors(
+    `${ours.length} of ${hosts.length} hosts cannot be used`,
+    { code: ours[0]!.code, category: ours[0]!.category },
+    ours,
+  );
 }
-

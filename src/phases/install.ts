@@ -1,27 +1,16 @@
 import semver from 'semver';
 import { filesOf } from '../artifacts/catalogue.ts';
+import { declarations, type Declared } from '../components/declare.ts';
 import { components } from '../components/index.ts';
 import { BIN } from '../components/topology.ts';
-import type { Component, Declaration, FileSpec, Flag, UnitSpec } from '../components/component.ts';
+import type { Component, FileSpec, Flag, UnitSpec } from '../components/component.ts';
 import type { Host } from '../config/cluster.ts';
 import { digestOf } from '../engine/plan.ts';
 import type { Content, Desired } from '../engine/step.ts';
 import type { CertificateSpec } from '../pki/types.ts';
 import { artefactVersion, deliveryStep, packageSteps } from './deliver-artifacts.ts';
 import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
-import { inputFor, type Context } from './context.ts';
-
-export interface Declared {
-  component: Component;
-  declaration: Declaration;
-}
-
-/** What the components declare for a host. */
-export function declarations(context: Pick<Context, 'cluster' | 'facts' | 'versions'>, host: Host): Declared[] {
-  return components
-    .filter((component) => component.runsOn(host, context.cluster))
-    .map((component) => ({ component, declaration: component.declare(inputFor(context, host)) }));
-}
+import type { Context } from './context.ts';
 
 /** The one way in which a component gets onto its hosts: users, directories, files, links, then the unit. */
 export function install(context: Context, ...wanted: readonly Component[]): Desired[] {
@@ -35,13 +24,20 @@ export function install(context: Context, ...wanted: readonly Component[]): Desi
 function installOn(context: Context, host: Host, { component, declaration }: Declared): Desired[] {
   const steps: Desired[] = [];
   const add = (slug: string, words: string, { needs = [], ...action }: Desired['action'] & { needs?: readonly string[] }): void => {
-    steps.push({ id: `${host.name}/${component.name}/${slug}`, host: host.name, words, action: action, ...(needs.length > 0 ? { needs } : {}) });
+    steps.push({
+      id: `${host.name}/${component.name}/${slug}`,
+      host: host.name,
+      words,
+      action: action,
+      ...(needs.length > 0 ? { needs } : {}),
+    });
   };
   const { user, directories = [], files = [], certificates = [], artefacts = [], links = {}, sysctls, unit } = declaration;
   const delivered = artefacts.map((name) => deliveryStep(host, name));
 
   if (user) add('user', `create the system user ${user.name}`, { kind: 'user', ...user });
-  for (const { path, mode, owner = 'root:root' } of directories) add(`directory${path}`, `make ${path}`, { kind: 'directory', path, mode, owner });
+  for (const { path, mode, owner = 'root:root' } of directories)
+    add(`directory${path}`, `make ${path}`, { kind: 'directory', path, mode, owner });
   for (const file of files) {
     const { path, mode = '0600', owner = 'root:root' } = file;
     const content = contentOf(context, file);
@@ -61,29 +57,44 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
     const issued = context.inventory.certificates[`${host.name}/${certificate.name}`];
     const part = (path: string, kind: 'certificate' | 'key'): void =>
       add(`file${path}`, `write ${path}`, {
-          kind: 'file',
-          path,
-          mode: kind === 'key' ? '0600' : '0644',
-          owner: certificate.owner,
-          content: { ref: `${kind}:${host.name}/${certificate.name}`, sha256: current ? (kind === 'key' ? issued!.keySha256 : issued!.certificateSha256) : undefined },
-          ...(kind === 'key' ? { secret: true } : {}),
-          needs: [issueStep(host)],
-        });
+        kind: 'file',
+        path,
+        mode: kind === 'key' ? '0600' : '0644',
+        owner: certificate.owner,
+        content: {
+          ref: `${kind}:${host.name}/${certificate.name}`,
+          sha256: current ? (kind === 'key' ? issued!.keySha256 : issued!.certificateSha256) : undefined,
+        },
+        ...(kind === 'key' ? { secret: true } : {}),
+        needs: [issueStep(host)],
+      });
     part(certificate.keyPath, 'key');
     part(certificate.certificatePath, 'certificate');
   }
-  for (const [path, target] of Object.entries(links)) add(`link${path}`, `point ${path} to ${target}`, { kind: 'link', path, target, needs: delivered });
+  for (const [path, target] of Object.entries(links))
+    add(`link${path}`, `point ${path} to ${target}`, { kind: 'link', path, target, needs: delivered });
   for (const name of artefacts) {
     const version = artefactVersion(context, name);
     for (const file of isLinked(name) ? filesOf(name) : []) {
-      add(`link/${file}`, `switch ${file} to ${version}`, { kind: 'link', path: `${BIN}/${file}`, target: `../${name}/${version}/${file}`, needs: [deliveryStep(host, name)] });
+      add(`link/${file}`, `switch ${file} to ${version}`, {
+        kind: 'link',
+        path: `${BIN}/${file}`,
+        target: `../${name}/${version}/${file}`,
+        needs: [deliveryStep(host, name)],
+      });
     }
   }
   if (sysctls) add('sysctls', 'set kernel parameters', { kind: 'sysctl', settings: sysctls });
   if (unit) {
     const digest = unitDigest(context, host, { component, declaration });
     const content = { text: renderUnit(context, { component, unit, inputs: digest }) };
-    add(`file${unit.path}`, `write ${unit.path}`, { kind: 'file', path: unit.path, mode: unit.mode ?? '0600', owner: 'root:root', content });
+    add(`file${unit.path}`, `write ${unit.path}`, {
+      kind: 'file',
+      path: unit.path,
+      mode: unit.mode ?? '0600',
+      owner: 'root:root',
+      content,
+    });
     const installed = packageSteps(host, declaration);
     const start: Desired = {
       id: `${host.name}/${component.name}/unit`,
@@ -109,7 +120,10 @@ function contentOf(context: Context, { from }: FileSpec): Content {
 }
 
 function isSecret({ from }: FileSpec): boolean {
-  return 'ref' in from && (from.ref.startsWith('authority-key:') || from.ref === 'document:service-account.key' || from.ref === 'document:encryption-config.yaml');
+  return (
+    'ref' in from &&
+    (from.ref.startsWith('authority-key:') || from.ref === 'document:service-account.key' || from.ref === 'document:encryption-config.yaml')
+  );
 }
 
 /** Digest of everything that the daemon reads when it starts and does not read again by itself. */
@@ -119,7 +133,12 @@ function unitDigest(context: Context, host: Host, { component, declaration }: De
     unit: renderUnit(context, { component, unit: unit!, inputs: '' }),
     files: files
       .filter(({ reloaded }) => !reloaded)
-      .map((file) => [file.path, 'template' in file.from ? context.render(file.from.template, file.from.data) : `${file.from.ref} ${referenceState(context, file.from.ref).generation}`]),
+      .map((file) => [
+        file.path,
+        'template' in file.from
+          ? context.render(file.from.template, file.from.data)
+          : `${file.from.ref} ${referenceState(context, file.from.ref).generation}`,
+      ]),
     artefacts: artefacts.map((name) => [name, artefactVersion(context, name)]),
     certificates: certificates
       .filter(({ name }) => unit!.restartOnRenewal?.includes(name))
@@ -129,11 +148,18 @@ function unitDigest(context: Context, host: Host, { component, declaration }: De
 
 function renderUnit(context: Context, { component, unit, inputs }: { component: Component; unit: UnitSpec; inputs: string }): string {
   const extra = context.cluster.components[component.name]?.args ?? {};
-  return context.render(unit.template, { ...unit.data, flags: withExtra(flagsFor(unit.flags ?? [], context.versions.kubernetes), extra), inputs });
+  return context.render(unit.template, {
+    ...unit.data,
+    flags: withExtra(flagsFor(unit.flags ?? [], context.versions.kubernetes), extra),
+    inputs,
+  });
 }
 
 export function flagsFor(flags: readonly Flag[], kubernetesVersion: string): Flag[] {
-  return flags.filter(({ since, until }) => (since === undefined || semver.gte(kubernetesVersion, since)) && (until === undefined || semver.lt(kubernetesVersion, until)));
+  return flags.filter(
+    ({ since, until }) =>
+      (since === undefined || semver.gte(kubernetesVersion, since)) && (until === undefined || semver.lt(kubernetesVersion, until)),
+  );
 }
 
 /** The user's own flags win over ours. */
@@ -145,4 +171,3 @@ function withExtra(flags: readonly Flag[], extra: Readonly<Record<string, string
 export function ownedRoots(): string[] {
   return [...new Set(components.flatMap(({ owns }) => owns))].sort();
 }
-

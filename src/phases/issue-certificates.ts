@@ -1,3 +1,4 @@
+import { declarations } from '../components/declare.ts';
 import type { Reference } from '../components/component.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
@@ -5,7 +6,6 @@ import { OPERATOR, type Desired } from '../engine/step.ts';
 import { certificateStatus } from '../pki/status.ts';
 import type { Authority, CertificateSpec } from '../pki/types.ts';
 import { stateOf, type Context } from './context.ts';
-import { declarations } from './install.ts';
 
 /** Days before its end at which a leaf certificate is replaced. */
 const RENEW_BEFORE_DAYS = 90;
@@ -38,7 +38,12 @@ export const issueCertificates: Phase<Context> = {
     const steps: Desired[] = [];
     if (authorities.length + documents.length > 0) {
       const parameters: SharedParameters = { authorities, documents };
-      steps.push({ id: REFERENCES_STEP, host: OPERATOR, words: `make ${authorities.length} certificate authorities and ${documents.length} shared secrets`, action: { kind: 'local', task: 'make-shared', parameters } });
+      steps.push({
+        id: REFERENCES_STEP,
+        host: OPERATOR,
+        words: `make ${authorities.length} certificate authorities and ${documents.length} shared secrets`,
+        action: { kind: 'local', task: 'make-shared', parameters },
+      });
     }
     for (const host of context.cluster.hosts) {
       const due = certificatesOf(context, host).filter((certificate) => !certificateState(context, host, certificate).current);
@@ -61,7 +66,11 @@ function certificatesOf(context: Context, host: Host): CertificateSpec[] {
 }
 
 /** Whether a certificate can stay, and the generation that the host will have after this plan. */
-export function certificateState(context: Context, host: Host, spec: CertificateSpec): { current: boolean; generation: number; reason: string | undefined } {
+export function certificateState(
+  context: Context,
+  host: Host,
+  spec: CertificateSpec,
+): { current: boolean; generation: number; reason: string | undefined } {
   const { files } = stateOf(context, host);
   const issued = context.inventory.certificates[`${host.name}/${spec.name}`];
   const status = certificateStatus({
@@ -74,7 +83,9 @@ export function certificateState(context: Context, host: Host, spec: Certificate
     renewBeforeDays: RENEW_BEFORE_DAYS,
   });
   const generation = issued?.generation ?? 0;
-  return status === 'current' ? { current: true, generation, reason: undefined } : { current: false, generation: generation + 1, reason: status.issue };
+  return status === 'current'
+    ? { current: true, generation, reason: undefined }
+    : { current: false, generation: generation + 1, reason: status.issue };
 }
 
 /** What is known of something that the whole cluster shares; it exists once, so its next generation is its first. */
@@ -85,4 +96,3 @@ export function referenceState({ inventory }: Context, ref: Reference): { sha256
   if (!authority) return { sha256: undefined, generation: 1 };
   return { sha256: kind === 'authority-key' ? authority.keySha256 : authority.certificateSha256, generation: authority.generation };
 }
-

@@ -1,10 +1,7 @@
 import { parseAllDocuments } from 'yaml';
-import { BIN } from '../components/topology.ts';
+import { KUBECTL } from '../components/topology.ts';
 import { sha256 } from '../engine/actions/file.ts';
 import type { ScriptAction } from '../engine/step.ts';
-
-/** kubectl with rights that no binding can take away; only on control planes. */
-export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf`;
 
 const KINDS = 'serviceaccounts,configmaps,services,deployments,daemonsets,clusterroles,clusterrolebindings,roles,rolebindings,apiservices';
 
@@ -48,6 +45,9 @@ data: { ${name}: "${digest}" }
 ${end}
 }
 ${untilDone('s_apply', 60)}`,
-    done: { probe: OBJECTS_PROBE.name, lines: [`applied ${name} ${digest}`, ...objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`)] },
+    done: {
+      probe: OBJECTS_PROBE.name,
+      lines: [`applied ${name} ${digest}`, ...objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`)],
+    },
   };
 }

@@ -46,7 +46,15 @@ export function operator({ context, store, state }: OperatorOptions): { material
         if (!locked) throw bug(`${name} ${version} is delivered before it was fetched`);
         const compression = context.facts[host]!.commands.includes('zstd') ? 'zstd' : 'gzip';
         const archive = await store.archive(locked, compression);
-        return { name, version, digest: contentDigest(locked.files), size: archive.size, sha256: archive.sha256, compression, path: archive.path };
+        return {
+          name,
+          version,
+          digest: contentDigest(locked.files),
+          size: archive.size,
+          sha256: archive.sha256,
+          compression,
+          path: archive.path,
+        };
       },
     },
   };
@@ -71,7 +79,10 @@ async function makeDocument(name: DocumentName, { context, state }: OperatorOpti
     }
     case 'client-ca.crt':
       // Two authorities may vouch for clients: the cluster's own, and the one whose key is on the control planes.
-      await state.secretDocument(name, async () => (await state.authorityCertificate('kubernetes')) + (await state.authorityCertificate('kubelet-client')));
+      await state.secretDocument(
+        name,
+        async () => (await state.authorityCertificate('kubernetes')) + (await state.authorityCertificate('kubelet-client')),
+      );
   }
 }
 

@@ -1,3 +1,4 @@
+import { declarations } from '../components/declare.ts';
 import { kernelModules, node } from '../components/node.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
@@ -5,7 +6,7 @@ import { VAR } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
 import { artefactNames, artefactVersion } from './deliver-artifacts.ts';
 import type { Context } from './context.ts';
-import { declarations, install } from './install.ts';
+import { install } from './install.ts';
 
 export const prepareHost: Phase<Context> = {
   id: 'prepare-host',
@@ -34,7 +35,13 @@ function record(context: Context, host: Host): Desired[] {
       id: `${host.name}/prepare-host/state`,
       host: host.name,
       words: `record what belongs to the cluster in ${VAR}/state.json`,
-      action: { kind: 'file', path: `${VAR}/state.json`, mode: '0600', owner: 'root:root', content: { text: `${JSON.stringify(state, null, 2)}\n` } },
+      action: {
+        kind: 'file',
+        path: `${VAR}/state.json`,
+        mode: '0600',
+        owner: 'root:root',
+        content: { text: `${JSON.stringify(state, null, 2)}\n` },
+      },
     },
   ];
 }

@@ -1,7 +1,7 @@
+import { declarations } from '../components/declare.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import type { Context } from './context.ts';
-import { declarations } from './install.ts';
 
 /** Seconds; a kubelet waits for its API server, flanneld for its node: the slowest host decides. */
 const TIMEOUT = 180;

@@ -13,7 +13,10 @@ export const runtime: Phase<Context> = {
   id: 'runtime',
   title: 'Container runtime',
   summary: 'Starts containerd and imports the images that every node keeps.',
-  plan: (context) => [...install(context, containerd), ...context.cluster.hosts.filter(isNode).flatMap((host) => NODE_IMAGES.map((name) => importImage(context, host, name)))],
+  plan: (context) => [
+    ...install(context, containerd),
+    ...context.cluster.hosts.filter(isNode).flatMap((host) => NODE_IMAGES.map((name) => importImage(context, host, name))),
+  ],
 };
 
 export const IMAGES_PROBE = { name: 'images', script: `${BIN}/ctr -n k8s.io images ls -q` };

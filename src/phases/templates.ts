@@ -27,5 +27,7 @@ export function createRenderer(texts: Readonly<Record<string, string>>): Render 
 /** One word of an ExecStart line: systemd.service(5), "Command lines", and the % specifiers of systemd.unit(5). */
 export function unitWord(word: string): string {
   const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$');
-  return /^[\w@%+=:,./*$-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+  return /^[\w@%+=:,./*$-]+$/.test(escaped)
+    ? escaped
+    : `"${escaped.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
 }

@@ -18,7 +18,9 @@ const STARTS =
 function movedUnits(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): string[] {
   const moved = Object.keys(before).flatMap((host) => {
     const lines = new Set(before[host]!.split('\n'));
-    return after[host]!.split('\n').filter((line) => !lines.has(line)).map((line) => `${host} ${line.split(' ')[0]}`);
+    return after[host]!.split('\n')
+      .filter((line) => !lines.has(line))
+      .map((line) => `${host} ${line.split(' ')[0]}`);
   });
   return moved.sort();
 }
@@ -158,8 +160,18 @@ spec:
       `${before}  network: { flannel: { mtu: 1400 } }\n  components: { kube-apiserver: { args: { v: 2 } }, kubelet: { args: { v: 2 } } }\n`,
     );
     const { stdout } = await lab.ok('plan', '-o', 'json');
-    const units = (JSON.parse(stdout) as { steps: { host: string; action: { kind: string; name: string } }[] }).steps.flatMap(({ host, action }) => (action.kind === 'unit' ? [`${host} ${action.name}`] : []));
-    const expected = ['cp-1 flanneld.service', 'cp-1 kube-apiserver.service', 'cp-1 kubelet.service', 'w-1 flanneld.service', 'w-1 kubelet.service', 'w-2 flanneld.service', 'w-2 kubelet.service'];
+    const units = (JSON.parse(stdout) as { steps: { host: string; action: { kind: string; name: string } }[] }).steps.flatMap(
+      ({ host, action }) => (action.kind === 'unit' ? [`${host} ${action.name}`] : []),
+    );
+    const expected = [
+      'cp-1 flanneld.service',
+      'cp-1 kube-apiserver.service',
+      'cp-1 kubelet.service',
+      'w-1 flanneld.service',
+      'w-1 kubelet.service',
+      'w-2 flanneld.service',
+      'w-2 kubelet.service',
+    ];
     expect(units.sort()).toEqual(expected);
     await lab.ok('apply', '--yes');
     expect(movedUnits(started, await lab.everywhere(STARTS))).toEqual(expected);
@@ -174,7 +186,9 @@ spec:
     await lab.on('cp-1', 'truncate -s 200 /etc/systemd/system/kube-scheduler.service');
     const started = await lab.everywhere(STARTS);
     const { stdout } = await lab.ok('plan', '-o', 'json');
-    const planned = (JSON.parse(stdout) as { steps: { id: string }[] }).steps.map(({ id }) => id).filter((id) => !/\/(addons\/api|ready\/units)$/.test(id));
+    const planned = (JSON.parse(stdout) as { steps: { id: string }[] }).steps
+      .map(({ id }) => id)
+      .filter((id) => !/\/(addons\/api|ready\/units)$/.test(id));
     expect(planned.sort()).toEqual([
       'cp-1/kube-scheduler/file/etc/systemd/system/kube-scheduler.service',
       'cp-1/kube-scheduler/unit',

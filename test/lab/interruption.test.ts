@@ -19,7 +19,7 @@ for u in etcd kube-apiserver kube-controller-manager kube-scheduler api-endpoint
 done
 ls /etc/systemd/system/multi-user.target.wants; getent passwd etcd`;
 
-const OBJECTS = "get namespaces,nodes,serviceaccounts,configmaps,services,deployments,clusterroles,clusterrolebindings -A -o name";
+const OBJECTS = 'get namespaces,nodes,serviceaccounts,configmaps,services,deployments,clusterroles,clusterrolebindings -A -o name';
 
 describe('an install that is interrupted again and again', () => {
   let lab: TestLab;
@@ -30,8 +30,16 @@ describe('an install that is interrupted again and again', () => {
   afterAll(() => lab.down());
 
   /** Runs apply and does something at the moment when so many steps are done; resolves with how it ended. */
-  async function applyUntil(steps: number, act: (process: { kill(signal: NodeJS.Signals): void }) => Promise<void> | void): Promise<Finished & { signal: string | undefined }> {
-    const child = execa(process.execPath, [join(packageRoot(), 'bin/slipway.js'), 'apply', '--yes', '--events', '-'], { cwd: lab.directory, reject: false, stdin: 'ignore', buffer: { stdout: false } });
+  async function applyUntil(
+    steps: number,
+    act: (process: { kill(signal: NodeJS.Signals): void }) => Promise<void> | void,
+  ): Promise<Finished & { signal: string | undefined }> {
+    const child = execa(process.execPath, [join(packageRoot(), 'bin/slipway.js'), 'apply', '--yes', '--events', '-'], {
+      cwd: lab.directory,
+      reject: false,
+      stdin: 'ignore',
+      buffer: { stdout: false },
+    });
     let done = 0;
     for await (const line of createInterface({ input: child.stdout })) {
       if ((JSON.parse(line) as { code: string }).code !== 'step.done' || ++done !== steps) continue;

@@ -7,7 +7,8 @@ export const rooms = {
   facts: { values: ['base', 'remote'] },
   pki: { values: ['base', 'config', 'engine'] },
   artifacts: { values: ['base', 'config', 'engine'] },
-  components: { values: ['base', 'config'], types: ['facts', 'pki', 'artifacts'] },
+  // The catalogue is a table: names of images stand in no second place.
+  components: { values: ['base', 'config'], types: ['facts', 'pki', 'artifacts'], files: ['src/artifacts/catalogue.ts'] },
   phases: { values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components'] },
   checks: { values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components'] },
   playbooks: { values: ['phases', 'checks', 'engine'] },

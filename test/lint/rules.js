@@ -57,7 +57,7 @@ const roomsRule = {
         return;
       }
       const to = roomOf(target);
-      if (to === from || known.values.includes(to)) return;
+      if (to === from || known.values.includes(to) || known.files?.some((file) => target.endsWith(file))) return;
       if (to === undefined) context.report({ node, messageId: 'outside', data: { source, from } });
       else if (!known.types?.includes(to)) context.report({ node, messageId: 'room', data: { from, to } });
       else if (!typeOnly) context.report({ node, messageId: 'types', data: { from, to } });

@@ -1,9 +1,8 @@
 import type { ComponentVersions } from '../../artifacts/catalogue.ts';
-import type { Declaration } from '../../components/component.ts';
+import { declarations } from '../../components/declare.ts';
 import { components } from '../../components/index.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Facts } from '../../facts/facts.ts';
-import { inputFor } from '../../phases/context.ts';
 import type { PreflightContext } from './preflight.ts';
 
 /** What the kernel keeps of a command's name (TASK_COMM_LEN without the final zero). */
@@ -21,11 +20,7 @@ export function preflightContext({
 }): PreflightContext {
   // A host without an address is a finding of its own; what depends on it cannot be declared.
   const addressed = cluster.hosts.every(({ privateAddress }) => privateAddress !== undefined);
-  const usable = addressed ? components : [];
-  const declared = (host: Host): { name: string; declaration: Declaration }[] =>
-    usable
-      .filter((component) => component.runsOn(host, cluster))
-      .map(({ name, declare }) => ({ name, declaration: declare(inputFor({ cluster, facts, versions }, host)) }));
+  const declared = (host: Host) => (addressed ? declarations({ cluster, facts, versions }, host) : []);
   const provided = cluster.hosts
     .filter(({ name }) => facts[name] !== undefined)
     .flatMap((host) => declared(host).flatMap(({ declaration: { packages = [] } }) => packages.flatMap(({ provides }) => provides)));
@@ -33,7 +28,9 @@ export function preflightContext({
     cluster,
     hosts: facts,
     requiredPorts: (host) =>
-      declared(host).flatMap(({ name, declaration: { ports = [] } }) => ports.map(({ port, protocol }) => ({ port, protocol, by: name }))),
+      declared(host).flatMap(({ component: { name }, declaration: { ports = [] } }) =>
+        ports.map(({ port, protocol }) => ({ port, protocol, by: name })),
+      ),
     ownProcesses: new Set([...components.map(({ name }) => name), ...provided].map((name) => name.slice(0, COMM))),
     installs: new Set(provided),
   };

@@ -1,5 +1,4 @@
-import { controlPlanes, isControlPlane } from '../../components/topology.ts';
-import { KUBECTL } from '../../phases/manifests.ts';
+import { controlPlanes, isControlPlane, KUBECTL } from '../../components/topology.ts';
 import { count, failing, list, verdict, type VerifyCheck } from './verify.ts';
 
 const hint = 'journalctl -u kube-apiserver on the host tells more; it cannot be ready before etcd is';

@@ -1,7 +1,6 @@
 import { quote } from '../../base/quote.ts';
-import { controlPlanes, isControlPlane } from '../../components/topology.ts';
+import { controlPlanes, isControlPlane, KUBECTL } from '../../components/topology.ts';
 import { asked } from './health.ts';
-import { KUBECTL } from '../../phases/manifests.ts';
 import { count, failing, flagOf, verdict, type VerifyCheck } from './verify.ts';
 
 const FLAG = { component: 'kube-apiserver', flag: 'audit-log-path' };

@@ -1,6 +1,5 @@
-import { isControlPlane } from '../../components/topology.ts';
+import { isControlPlane, KUBECTL } from '../../components/topology.ts';
 import { asked } from './health.ts';
-import { KUBECTL } from '../../phases/manifests.ts';
 import { failing, notTried, verdict, warning, type VerifyCheck } from './verify.ts';
 
 interface Deployment {

@@ -1,4 +1,4 @@
-import { KUBECTL } from '../../phases/manifests.ts';
+import { KUBECTL } from '../../components/topology.ts';
 import { failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 /** Seconds. */

@@ -1,5 +1,5 @@
 import type { Host } from '../../config/cluster.ts';
-import { KUBECTL } from '../../phases/manifests.ts';
+import { KUBECTL } from '../../components/topology.ts';
 import { declared, failing, type CheckContext, type Finding, type VerifyContext } from './verify.ts';
 
 /** Shell text that asks a component on its own host whether it is well, and once more while it may still be coming up. */

@@ -1,5 +1,4 @@
-import { controlPlanes, isControlPlane, isNode } from '../../components/topology.ts';
-import { KUBECTL } from '../../phases/manifests.ts';
+import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../../components/topology.ts';
 import {
   count,
   failing,

@@ -1,4 +1,4 @@
-import { KUBECTL } from '../../phases/manifests.ts';
+import { KUBECTL } from '../../components/topology.ts';
 import { failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
 /** The whole way of a workload: Deployment, ReplicaSet, Pod (controller manager), node (scheduler), container (kubelet). */

@@ -1,6 +1,6 @@
 import { quote } from '../../base/quote.ts';
 import { RUN } from '../../engine/state.ts';
-import { KUBECTL } from '../../phases/manifests.ts';
+import { KUBECTL } from '../../components/topology.ts';
 import { PRELUDE } from './probe.ts';
 
 /** Namespaces of verifications begin like this. */
@@ -18,6 +18,8 @@ export interface SpeakerOptions {
   work: Readonly<Record<string, string>>;
   /** Seconds. */
   patience: number;
+  /** Seconds that the controllers may need to see the pods: one of them must lead. */
+  takeover: number;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface SpeakerOptions {
  * What a killed machine may have left is removed by the next: namespaces whose label names this host, because only one verification runs
  * on a host at a time; those of others when they are older than an hour.
  */
-export function speakerScript({ namespace, speaker, manifest, pods, work, patience }: SpeakerOptions): string {
+export function speakerScript({ namespace, speaker, manifest, pods, work, patience, takeover }: SpeakerOptions): string {
   const end = 'SLIPWAY_MANIFEST';
   const inNamespace = `${KUBECTL} -n ${namespace}`;
   const names = pods.map((pod) => `pod/${pod}`).join(' ');
@@ -90,6 +92,13 @@ ${
 }
 echo '@ready'; cat "$s_d/ready"
 s_pods=$(awk 'NF == 2 || / Ready: / { print $1 }' "$s_d/ready")
+# Services lead nowhere before the controllers have written their endpoints.
+s_end=$(($(date +%s) + ${takeover}))
+until [ -z "$s_pods" ] || [ "$(date +%s)" -ge "$s_end" ]; do
+  s_run ${inNamespace} get endpointslices --request-timeout=5s -o go-template='{{range .items}}{{range .endpoints}}x{{end}}{{end}}' >"$s_d/endpoints" 2>&1
+  case $(cat "$s_d/endpoints") in x*) break ;; esac
+  s_run sleep 0.3
+done
 echo '@go'
 ${Object.entries(work)
   .map(([name, text]) => `(\n${text}\n) >"$s_d/${name}" 2>&1 </dev/null 9>&- & s_jobs="$s_jobs $!"; s_waits="$s_waits $!"`)

@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import { controlPlanes, isNode } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import type { Session } from '../../remote/runner.ts';
+import { TAKEOVER } from './leader.ts';
 import { callerScript, NAMESPACE_PREFIX, speakerLabel, speakerScript } from './trial-script.ts';
 import type { VerifyCheck, VerifyContext } from './verify.ts';
 
@@ -99,6 +100,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
       checks.flatMap((check) => (check.work ? [[check.id, check.work({ namespace, speaker, pods: waitFor }, context)]] : [])),
     ),
     patience: Math.max(context.patience, POD_START),
+    takeover: Math.max(context.patience, TAKEOVER),
   });
 
   const sections = new Map<string, string[]>();
@@ -112,7 +114,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
       problem = `the trial on ${speaker.name} does not come to an end`;
       stop();
     },
-    (2 * Math.max(context.patience, POD_START) + GIVE_UP) * 1000,
+    (2 * Math.max(context.patience, POD_START) + Math.max(context.patience, TAKEOVER) + GIVE_UP) * 1000,
   );
   try {
     const runner = await context.runner(speaker.name);

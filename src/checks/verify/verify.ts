@@ -3,7 +3,7 @@ import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Emit } from '../../engine/events.ts';
 import type { HostState } from '../../engine/state.ts';
 import type { Facts } from '../../facts/facts.ts';
-import { declarations, type Declared } from '../../phases/install.ts';
+import { declarations, type Declared } from '../../components/declare.ts';
 import type { Inventory } from '../../pki/types.ts';
 import type { Runner } from '../../remote/runner.ts';
 import type { Trial } from './trial.ts';

@@ -26,7 +26,8 @@ export const apply: Handler = async ({ args, options: given }, io) => {
         await session.settleDisplay();
         return confirmPlan(plan, { options, io, cluster: gathered.context.cluster, diffs: await readDiffs(plan, session.runner) });
       },
-      verify: (gathered, changed) => verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
+      verify: (gathered, changed) =>
+        verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
       runner: session.runner,
       operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
       lock: session.lock,
@@ -43,7 +44,13 @@ async function savedDigest(path: string): Promise<string> {
     if (typeof digest === 'string') return digest;
     throw new Error('it has no digest');
   } catch (cause) {
-    throw new SlipwayError(`${path} is not a saved plan: ${messageOf(cause)}`, { code: 'PLAN_UNREADABLE', category: 'usage', where: { file: path }, hint: 'make one with slipway plan --out FILE', cause });
+    throw new SlipwayError(`${path} is not a saved plan: ${messageOf(cause)}`, {
+      code: 'PLAN_UNREADABLE',
+      category: 'usage',
+      where: { file: path },
+      hint: 'make one with slipway plan --out FILE',
+      cause,
+    });
   }
 }
 

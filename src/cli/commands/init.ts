@@ -6,7 +6,8 @@ import { wholeNumber } from '../options.ts';
 export const init: Handler = async ({ args, options: given }, io) => {
   const text = (name: string): string | undefined => given[name] as string | undefined;
   const list = (name: string): readonly string[] | undefined => given[name] as readonly string[] | undefined;
-  const number = (name: string, flag: string): number | undefined => (given[name] === undefined ? undefined : wholeNumber(given[name], flag));
+  const number = (name: string, flag: string): number | undefined =>
+    given[name] === undefined ? undefined : wholeNumber(given[name], flag);
   return runInit(
     {
       file: args[0] ?? 'cluster.yaml',
@@ -30,7 +31,9 @@ export const init: Handler = async ({ args, options: given }, io) => {
     {
       next: async (verb, file) => {
         const options = { file, output: 'text' };
-        return verb === 'plan' ? (await import('./plan.ts')).plan({ args: [], options }, io) : (await import('./apply.ts')).apply({ args: [], options }, io);
+        return verb === 'plan'
+          ? (await import('./plan.ts')).plan({ args: [], options }, io)
+          : (await import('./apply.ts')).apply({ args: [], options }, io);
       },
     },
   );

@@ -12,7 +12,11 @@ import { withSession } from '../session.ts';
 export const kubeconfig: Handler = async ({ options: given }, io) =>
   withSession('kubeconfig', { options: globalOptions(given), io }, async ({ cluster, state }) => {
     if (!state.inventory().authorities.kubernetes) {
-      throw new SlipwayError(`cluster ${cluster.name} has no certificate authority yet`, { code: 'NOT_INSTALLED', category: 'usage', hint: 'install it first: slipway apply' });
+      throw new SlipwayError(`cluster ${cluster.name} has no certificate authority yet`, {
+        code: 'NOT_INSTALLED',
+        category: 'usage',
+        hint: 'install it first: slipway apply',
+      });
     }
     const user = 'admin';
     const spec: CertificateSpec = {
@@ -32,7 +36,10 @@ export const kubeconfig: Handler = async ({ options: given }, io) =>
     io.stdout.write(
       operatorKubeconfig({
         cluster: cluster.name,
-        servers: endpoint === 'node-local' ? controlPlanes(cluster).map(({ name, address }) => ({ name, url: `https://${address}:6443` })) : [{ name: 'api', url: `https://${endpoint.host}:${endpoint.port}` }],
+        servers:
+          endpoint === 'node-local'
+            ? controlPlanes(cluster).map(({ name, address }) => ({ name, url: `https://${address}:6443` }))
+            : [{ name: 'api', url: `https://${endpoint.host}:${endpoint.port}` }],
         user,
         certificate: certificatePem,
         key: keyPem,

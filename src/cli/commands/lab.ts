@@ -39,7 +39,10 @@ export const status: Handler = async ({ options }, io) => {
         labs.length === 0
           ? 'No lab on this machine. Make one: slipway lab up'
           : labs
-              .map(({ name, state, directory, hosts }) => `${name} (${state}) in ${directory}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`)
+              .map(
+                ({ name, state, directory, hosts }) =>
+                  `${name} (${state}) in ${directory}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`,
+              )
               .join('\n'),
     }),
   );
@@ -53,6 +56,10 @@ export const ssh: Handler = async ({ args, options }) => {
 
 export const exec: Handler = async ({ args, options }, io) => {
   const { labExec } = await load();
-  const { exitCode } = await labExec({ name: String(options['name']), command: args.join(' '), onLine: (line) => void io.stdout.write(`${line}\n`) });
+  const { exitCode } = await labExec({
+    name: String(options['name']),
+    command: args.join(' '),
+    onLine: (line) => void io.stdout.write(`${line}\n`),
+  });
   return exitCode;
 };

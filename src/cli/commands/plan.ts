@@ -18,7 +18,9 @@ export const plan: Handler = async ({ options: given }, io) => {
     const data = planDocument(made, { cluster: session.cluster.name, diffs });
     if (typeof given['out'] === 'string') await writeFile(given['out'], `${JSON.stringify(data, null, 2)}\n`);
     await session.settleDisplay();
-    io.stdout.write(formatted(options.output, { text: () => planText(made, { paint: painter(io.color.stdout), details: options.verbose, diffs }), data }));
+    io.stdout.write(
+      formatted(options.output, { text: () => planText(made, { paint: painter(io.color.stdout), details: options.verbose, diffs }), data }),
+    );
     return given['detailedExitcode'] === true && made.steps.length > 0 ? exitCodes.pending : exitCodes.ok;
   });
 };

@@ -18,8 +18,20 @@ export const status: Handler = async ({ options: given }, io) => {
           [
             `Cluster ${data.cluster}, Kubernetes ${data.kubernetes}`,
             '',
-            table([['HOST', 'ROLES', 'NODE', 'VERSION', 'UNITS', 'CERTIFICATES'], ...data.hosts.map((host) => [host.name, host.roles.join(','), host.node, host.version ?? '-', host.summary, host.certificates])]),
-            ...data.hosts.flatMap((host) => host.units.filter(({ active }) => active !== 'active').map(({ name, active }) => `${host.name}: ${name} is ${active}`)),
+            table([
+              ['HOST', 'ROLES', 'NODE', 'VERSION', 'UNITS', 'CERTIFICATES'],
+              ...data.hosts.map((host) => [
+                host.name,
+                host.roles.join(','),
+                host.node,
+                host.version ?? '-',
+                host.summary,
+                host.certificates,
+              ]),
+            ]),
+            ...data.hosts.flatMap((host) =>
+              host.units.filter(({ active }) => active !== 'active').map(({ name, active }) => `${host.name}: ${name} is ${active}`),
+            ),
           ].join('\n'),
       }),
     );

@@ -14,7 +14,10 @@ export const validate: Handler = async ({ options: given }, io) => {
     formatted(options.output, {
       text: () =>
         [
-          ...warnings.map(({ message, where, hint }) => `warning: ${where.file ?? options.file}${where.line ? `:${where.line}:${where.column ?? 1}` : ''}: ${message}${hint ? ` (${hint})` : ''}`),
+          ...warnings.map(
+            ({ message, where, hint }) =>
+              `warning: ${where.file ?? options.file}${where.line ? `:${where.line}:${where.column ?? 1}` : ''}: ${message}${hint ? ` (${hint})` : ''}`,
+          ),
           `${options.file} is valid: cluster ${cluster.name}, Kubernetes ${cluster.kubernetes.version}, ${cluster.hosts.length} hosts (${roles('control-plane')} control plane, ${roles('worker')} worker).`,
         ].join('\n'),
       data: { valid: true, cluster, warnings },

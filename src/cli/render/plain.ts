@@ -21,7 +21,8 @@ export function plainRenderer(out: Writable, options: { verbose: boolean }): Ren
           if (event.text) line(event.step.host, event.text);
           break;
         case 'step.done':
-          if (options.verbose || isWorthALine(event.step.kind)) line(event.step.host, `${event.step.words}: done${event.ms >= 1000 ? ` (${seconds(event.ms)})` : ''}`);
+          if (options.verbose || isWorthALine(event.step.kind))
+            line(event.step.host, `${event.step.words}: done${event.ms >= 1000 ? ` (${seconds(event.ms)})` : ''}`);
           break;
         case 'step.failed':
           line(event.step.host, `FAILED: ${event.message}`);

@@ -22,7 +22,10 @@ interface Board {
 }
 
 /** What happens, redrawn in place: the phases of the plan with the hosts that are at work in them. */
-export function terminalRenderer(out: NodeJS.WriteStream, options: { color: boolean; phaseTitles: Readonly<Record<string, string>> }): Renderer {
+export function terminalRenderer(
+  out: NodeJS.WriteStream,
+  options: { color: boolean; phaseTitles: Readonly<Record<string, string>> },
+): Renderer {
   const paint = painter(options.color);
   let board: Board | undefined;
   let drawn: Promise<void> = Promise.resolve();
@@ -40,9 +43,11 @@ export function terminalRenderer(out: NodeJS.WriteStream, options: { color: bool
   const endBoard = (): Promise<void> => {
     const ending = board?.end() ?? Promise.resolve();
     board = undefined;
-    drawn = drawn.then(() => ending).then(() => {
-      for (const text of waiting.splice(0)) out.write(text);
-    });
+    drawn = drawn
+      .then(() => ending)
+      .then(() => {
+        for (const text of waiting.splice(0)) out.write(text);
+      });
     return drawn;
   };
   const say = (text: string): void => void (board ? waiting.push(text) : out.write(text));
@@ -56,7 +61,9 @@ export function terminalRenderer(out: NodeJS.WriteStream, options: { color: bool
     const line = board?.line(step.phase);
     if (!line) return;
     const settled = entry.done + entry.failed + entry.skipped;
-    line.title(`${titleOf(step.phase)} ${paint('dim', `${entry.done}/${entry.all}${settled === entry.all && entry.since ? ` in ${seconds(performance.now() - entry.since)}` : ''}`)}`);
+    line.title(
+      `${titleOf(step.phase)} ${paint('dim', `${entry.done}/${entry.all}${settled === entry.all && entry.since ? ` in ${seconds(performance.now() - entry.since)}` : ''}`)}`,
+    );
     line.output(activity(entry));
     if (settled < entry.all) return;
     if (entry.failed > 0) line.fail(entry.messages.join('\n'));
@@ -75,7 +82,12 @@ export function terminalRenderer(out: NodeJS.WriteStream, options: { color: bool
           if (event.stage === 'gather') show([{ id: 'gather', title: 'Reading the hosts' }]);
           else if (event.stage === 'run' && plan) {
             progress = progressOf(plan);
-            show([...progress.keys()].map((phase) => ({ id: phase, title: `${titleOf(phase)} ${paint('dim', `0/${progress.get(phase)!.all}`)}` })));
+            show(
+              [...progress.keys()].map((phase) => ({
+                id: phase,
+                title: `${titleOf(phase)} ${paint('dim', `0/${progress.get(phase)!.all}`)}`,
+              })),
+            );
           } else if (event.stage === 'verify') {
             checks = { passed: 0, failed: 0 };
             show([{ id: 'verify', title: 'Verifying' }]);
@@ -83,7 +95,9 @@ export function terminalRenderer(out: NodeJS.WriteStream, options: { color: bool
           break;
         case 'host.gathered':
           hosts.read += 1;
-          board?.line('gather')?.title(`Reading the hosts ${paint('dim', hosts.all > 0 ? `${hosts.read}/${hosts.all}` : String(hosts.read))}`);
+          board
+            ?.line('gather')
+            ?.title(`Reading the hosts ${paint('dim', hosts.all > 0 ? `${hosts.read}/${hosts.all}` : String(hosts.read))}`);
           break;
         case 'plan.made':
           plan = event.plan;
@@ -117,11 +131,15 @@ export function terminalRenderer(out: NodeJS.WriteStream, options: { color: bool
           break;
         case 'check.done':
           checks[event.ok ? 'passed' : 'failed'] += 1;
-          board?.line('verify')?.title(`Verifying ${paint('dim', `${checks.passed} passed${checks.failed > 0 ? `, ${checks.failed} failed` : ''}`)}`);
+          board
+            ?.line('verify')
+            ?.title(`Verifying ${paint('dim', `${checks.passed} passed${checks.failed > 0 ? `, ${checks.failed} failed` : ''}`)}`);
           if (!event.ok) say(`${paint('red', '✖')} ${event.title}: ${event.message}\n`);
           break;
         case 'warning':
-          say(`${paint('yellow', 'warning')} ${event.host ? `${event.host}: ` : ''}${event.message}${event.hint ? paint('dim', ` (${event.hint})`) : ''}\n`);
+          say(
+            `${paint('yellow', 'warning')} ${event.host ? `${event.host}: ` : ''}${event.message}${event.hint ? paint('dim', ` (${event.hint})`) : ''}\n`,
+          );
           break;
         default:
       }
@@ -158,7 +176,10 @@ function activity({ active }: Progress): string {
   return [...shown, ...(active.size > 3 ? [`and ${active.size - 3} more hosts`] : [])].join('\n');
 }
 
-function createBoard(lines: readonly { id: string; title: string }[], { out, after }: { out: NodeJS.WriteStream; after: Promise<void> }): Board {
+function createBoard(
+  lines: readonly { id: string; title: string }[],
+  { out, after }: { out: NodeJS.WriteStream; after: Promise<void> },
+): Board {
   const byId = new Map<string, Line>();
   const endings: (() => void)[] = [];
   const tasks = lines.map(({ id, title }) => {
@@ -197,12 +218,19 @@ function createBoard(lines: readonly { id: string; title: string }[], { out, aft
     renderer: 'default',
     // Its own handler would leave at once, with the hosts' locks held.
     registerSignalListeners: false,
-    rendererOptions: { logger: new ListrLogger({ processOutput: new ProcessOutput(out, out) }), collapseErrors: false, collapseSkips: false, showErrorMessage: true },
+    rendererOptions: {
+      logger: new ListrLogger({ processOutput: new ProcessOutput(out, out) }),
+      collapseErrors: false,
+      collapseSkips: false,
+      showErrorMessage: true,
+    },
   });
-  const finished = after.then(() => list.run()).then(
-    () => undefined,
-    () => undefined,
-  );
+  const finished = after
+    .then(() => list.run())
+    .then(
+      () => undefined,
+      () => undefined,
+    );
   return {
     line: (id) => byId.get(id),
     end: () => {

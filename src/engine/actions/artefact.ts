@@ -35,7 +35,8 @@ export function deliverScript(delivery: Delivery, report: { ok: string; fail: st
   const place = `${OPT}/${delivery.name}/${delivery.version}`;
   const incoming = `${OPT}/.incoming/${delivery.name}-${delivery.version}`;
   const unpack = delivery.compression === 'zstd' ? 'zstd -dcq' : 'gzip -dc';
-  return sh`
+  return (
+    sh`
 own ${place}; rm -rf ${incoming}; mkdir -p ${incoming}
 head -c ${delivery.size} >${`${incoming}/.archive`}
 {
@@ -44,7 +45,9 @@ set -e
 cd ${incoming}
 echo ${`${delivery.sha256}  .archive`} | sha256sum -c --status || { echo ${`${delivery.name}: the bytes that arrived are not the ones that were sent`}; exit 1; }
 mkdir new
-` + `${unpack} .archive | tar -xf - -C new --no-same-owner\n` + sh`
+` +
+    `${unpack} .archive | tar -xf - -C new --no-same-owner\n` +
+    sh`
 { echo digest ${delivery.digest}; find new -type f -printf '%s %T@ %P\n'; } >.manifest.new
 mv .manifest.new new/.manifest
 chmod 0755 new
@@ -54,5 +57,7 @@ rm -rf ${`${place}.old`}
 mv -T new ${place}
 rm -rf ${`${place}.old`} ${incoming}
 )
-if [ $? = 0 ]; then ` + `${report.ok}; else ${report.fail}; fi\n} </dev/null &`;
+if [ $? = 0 ]; then ` +
+    `${report.ok}; else ${report.fail}; fi\n} </dev/null &`
+  );
 }

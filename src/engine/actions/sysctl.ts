@@ -6,7 +6,9 @@ import type { Kind } from './action.ts';
 export const sysctl: Kind<SysctlAction> = {
   reason({ settings }, state) {
     const wrong = Object.entries(settings).filter(([key, value]) => state.sysctls[key] !== value);
-    return wrong.length === 0 ? undefined : wrong.map(([key, value]) => `${key} is ${state.sysctls[key] ?? 'not there'}, should be ${value}`).join('; ');
+    return wrong.length === 0
+      ? undefined
+      : wrong.map(([key, value]) => `${key} is ${state.sysctls[key] ?? 'not there'}, should be ${value}`).join('; ');
   },
   shell: ({ settings }) =>
     Object.entries(settings)

@@ -49,12 +49,15 @@ describe('a bundle', () => {
 
   test.each<[string, () => Promise<void>]>([
     ['cut short', async () => truncate(bundle, (await stat(bundle)).size / 2)],
-    ['altered', async () => {
-      const file = await open(bundle, 'r+');
-      const at = (await readFile(bundle)).indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]));
-      await file.write(Buffer.from('????????'), 0, 8, at + 60);
-      await file.close();
-    }],
+    [
+      'altered',
+      async () => {
+        const file = await open(bundle, 'r+');
+        const at = (await readFile(bundle)).indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]));
+        await file.write(Buffer.from('????????'), 0, 8, at + 60);
+        await file.close();
+      },
+    ],
     ['something else', () => writeFile(bundle, 'hello')],
   ])('is refused when it was %s', async (_, damage) => {
     await damage();

@@ -21,7 +21,13 @@ function step(id: string, action: Action): Step {
   return { id, host: 'h', phase: 'p', words: id, reason: 'missing', lane: 'main', needs: [], action };
 }
 
-const file = (path: string, text: string, mode = '0600'): Action => ({ kind: 'file', path: join(root, path), mode, owner, content: { text } });
+const file = (path: string, text: string, mode = '0600'): Action => ({
+  kind: 'file',
+  path: join(root, path),
+  mode,
+  owner,
+  content: { text },
+});
 
 /** Runs the script of a batch under a real shell, with the host's directories moved below a temporary one. */
 async function run(actions: readonly Action[], { shell = 'sh', as = 'this-run' } = {}): Promise<{ reports: Report[]; code: number }> {
@@ -31,15 +37,25 @@ async function run(actions: readonly Action[], { shell = 'sh', as = 'this-run' }
   );
   const script = batch.script.replaceAll(RUN, join(root, 'run')).replaceAll(VAR, join(root, 'var'));
   const { stdout, status } = spawnSync(shell, ['-c', script], { input: batch.stdin as Buffer, encoding: 'utf8' });
-  return { reports: stdout.split('\n').filter(Boolean).map((line) => readReport(line, 'tok')), code: status ?? 255 };
+  return {
+    reports: stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => readReport(line, 'tok')),
+    code: status ?? 255,
+  };
 }
 
-const outcomes = (reports: readonly Report[]): string[] => reports.flatMap((report) => (report.kind === 'output' ? [] : [`${report.kind} ${report.index}`]));
+const outcomes = (reports: readonly Report[]): string[] =>
+  reports.flatMap((report) => (report.kind === 'output' ? [] : [`${report.kind} ${report.index}`]));
 
 describe.each(['dash', 'bash'])('a batch of steps under %s', (shell) => {
   test('writes files with their final mode and exact bytes, in order, and reports each', async () => {
     const awkward = `first\n$(not run) 'quotes' "and" \\ backslash\n\nno end`;
-    const { reports } = await run([{ kind: 'directory', path: join(root, 'etc/d'), mode: '0750', owner }, file('etc/d/a', awkward), file('etc/d/b', 'two\n', '0640')], { shell });
+    const { reports } = await run(
+      [{ kind: 'directory', path: join(root, 'etc/d'), mode: '0750', owner }, file('etc/d/a', awkward), file('etc/d/b', 'two\n', '0640')],
+      { shell },
+    );
     expect(outcomes(reports)).toEqual(['started 0', 'done 0', 'started 1', 'done 1', 'started 2', 'done 2']);
     expect(readFileSync(join(root, 'etc/d/a'), 'utf8')).toBe(awkward);
     expect(readFileSync(join(root, 'etc/d/b'), 'utf8')).toBe('two\n');
@@ -49,7 +65,9 @@ describe.each(['dash', 'bash'])('a batch of steps under %s', (shell) => {
   });
 
   test('stops at the first failure, says which, and keeps what the step said', async () => {
-    const { reports } = await run([{ kind: 'script', script: 'echo about to fail; false; echo not reached' }, file('etc/never', 'x')], { shell });
+    const { reports } = await run([{ kind: 'script', script: 'echo about to fail; false; echo not reached' }, file('etc/never', 'x')], {
+      shell,
+    });
     expect(outcomes(reports)).toEqual(['started 0', 'failed 0']);
     expect(reports).toContainEqual({ kind: 'output', text: 'about to fail' });
     expect(reports).not.toContainEqual({ kind: 'output', text: 'not reached' });

@@ -7,11 +7,15 @@ import type { Host } from '../../../src/config/cluster.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { Step } from '../../../src/engine/step.ts';
 import type { Context } from '../../../src/phases/context.ts';
-import { declarations } from '../../../src/phases/install.ts';
+import { declarations } from '../../../src/components/declare.ts';
 import { specDigest } from '../../../src/pki/status.ts';
 import { contextOf, statesAfter } from './context.ts';
 
-const digest = (text: string): string => text.padEnd(64, '0').slice(0, 64).replace(/[^0-9a-f]/g, 'a');
+const digest = (text: string): string =>
+  text
+    .padEnd(64, '0')
+    .slice(0, 64)
+    .replace(/[^0-9a-f]/g, 'a');
 
 /** The context of an installed cluster: everything issued, everything fetched, every host as the plan left it. */
 function installed(fresh: Context): { context: Context; states: Record<string, HostState> } {
@@ -20,7 +24,15 @@ function installed(fresh: Context): { context: Context; states: Record<string, H
     declarations(fresh, host).flatMap(({ declaration }) =>
       (declaration.certificates ?? []).map((spec) => [
         `${host.name}/${spec.name}`,
-        { spec: specDigest(spec, 1), generation: 1, certificateSha256: digest('1'), keySha256: digest('2'), notAfter: fresh.now + 365 * 86_400_000, host, paths: spec },
+        {
+          spec: specDigest(spec, 1),
+          generation: 1,
+          certificateSha256: digest('1'),
+          keySha256: digest('2'),
+          notAfter: fresh.now + 365 * 86_400_000,
+          host,
+          paths: spec,
+        },
       ]),
     ),
   );
@@ -29,11 +41,25 @@ function installed(fresh: Context): { context: Context; states: Record<string, H
     inventory: {
       authorities: { etcd: authority, kubernetes: authority, 'front-proxy': authority, 'kubelet-client': authority },
       certificates: Object.fromEntries(certificates) as Context['inventory']['certificates'],
-      secrets: Object.fromEntries(['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt'].map((name) => [name, { generation: 1, sha256: digest('3') }])),
+      secrets: Object.fromEntries(
+        ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt'].map((name) => [
+          name,
+          { generation: 1, sha256: digest('3') },
+        ]),
+      ),
     },
-    lock: { version: 1, artifacts: artefactsFor({ kubernetesVersion: fresh.versions.kubernetes, arch: 'amd64' }).map(({ files, ...artefact }) => ({ ...artefact, source: 'test', files: Object.fromEntries(files.map((file) => [file, digest('4')])) })) },
+    lock: {
+      version: 1,
+      artifacts: artefactsFor({ kubernetesVersion: fresh.versions.kubernetes, arch: 'amd64' }).map(({ files, ...artefact }) => ({
+        ...artefact,
+        source: 'test',
+        files: Object.fromEntries(files.map((file) => [file, digest('4')])),
+      })),
+    },
   };
-  const issued = Object.fromEntries(known.cluster.hosts.map((host) => [host.name, { ...emptyState, files: certificateFiles(known, host) }]));
+  const issued = Object.fromEntries(
+    known.cluster.hosts.map((host) => [host.name, { ...emptyState, files: certificateFiles(known, host) }]),
+  );
   const states = statesAfter(makePlan(apply.phases, { ...known, states: issued }, issued).steps, issued);
   return { context: { ...known, states }, states };
 }
@@ -50,7 +76,8 @@ function certificateFiles(context: Context, host: Host): HostState['files'] {
   );
 }
 
-const planOf = ({ context, states }: { context: Context; states: Record<string, HostState> }) => makePlan(apply.phases, context, states).steps;
+const planOf = ({ context, states }: { context: Context; states: Record<string, HostState> }) =>
+  makePlan(apply.phases, context, states).steps;
 const named = (steps: readonly Step[]): string[] => steps.map(({ id }) => id).sort();
 
 describe('the plan of apply', () => {
@@ -68,7 +95,8 @@ describe('the plan of apply', () => {
     const { steps } = makePlan(apply.phases, contextOf(), {});
     const place = new Map(steps.map(({ id }, i) => [id, i]));
     const lane = new Map(steps.map((step) => [step.id, `${step.host} ${step.lane}`]));
-    for (const step of steps) for (const need of step.needs) if (lane.get(need) === lane.get(step.id)) expect(place.get(need)!).toBeLessThan(place.get(step.id)!);
+    for (const step of steps)
+      for (const need of step.needs) if (lane.get(need) === lane.get(step.id)) expect(place.get(need)!).toBeLessThan(place.get(step.id)!);
   });
 
   test('is empty on a cluster that is as the file says', () => {
@@ -85,7 +113,10 @@ describe('the plan of apply', () => {
   test('mends one file that was edited, and restarts nothing for it', () => {
     const { context, states } = installed(contextOf());
     const path = '/etc/flannel/net-conf.json';
-    states['w-1'] = { ...states['w-1']!, files: { ...states['w-1']!.files, [path]: { ...states['w-1']!.files[path]!, sha256: digest('9') } } };
+    states['w-1'] = {
+      ...states['w-1']!,
+      files: { ...states['w-1']!.files, [path]: { ...states['w-1']!.files[path]!, sha256: digest('9') } },
+    };
     expect(named(planOf({ context, states }))).toEqual([`w-1/flanneld/file${path}`]);
   });
 
@@ -96,7 +127,9 @@ describe('the plan of apply', () => {
       states['w-1'] = { ...states['w-1']!, files };
     }
     const planned = makePlan(apply.phases, { ...context, states }, states).steps;
-    expect(planned.filter(({ host }) => host === 'operator').map(({ words }) => words)).toEqual(['issue 2 certificates for w-1 (api-endpoint, kubelet-server)']);
+    expect(planned.filter(({ host }) => host === 'operator').map(({ words }) => words)).toEqual([
+      'issue 2 certificates for w-1 (api-endpoint, kubelet-server)',
+    ]);
     expect(named(planned.filter(({ action }) => action.kind === 'unit'))).toEqual(['w-1/api-endpoint/unit']);
   });
 });
@@ -119,7 +152,11 @@ describe('components', () => {
     const owned = components.flatMap(({ owns, fills = [] }) => [...owns, ...fills]);
     const host = context.cluster.hosts[0]!;
     for (const { declaration } of declarations(context, host)) {
-      const paths = [...(declaration.files ?? []).map(({ path }) => path), ...(declaration.unit ? [declaration.unit.path] : []), ...(declaration.certificates ?? []).map(({ keyPath }) => keyPath)];
+      const paths = [
+        ...(declaration.files ?? []).map(({ path }) => path),
+        ...(declaration.unit ? [declaration.unit.path] : []),
+        ...(declaration.certificates ?? []).map(({ keyPath }) => keyPath),
+      ];
       for (const path of paths) expect(owned.some((root) => path === root || path.startsWith(`${root}/`))).toBe(true);
     }
   });

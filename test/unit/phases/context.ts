@@ -54,9 +54,16 @@ function after(action: Step['action'], before: HostState): Partial<HostState> {
     case 'artefact':
       return { artefacts: { ...before.artefacts, [`${action.name}/${action.version}`]: action.digest ?? '' } };
     case 'unit':
-      return { units: { ...before.units, [action.name]: { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: action.digest } } };
+      return {
+        units: {
+          ...before.units,
+          [action.name]: { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: action.digest },
+        },
+      };
     case 'script':
-      return action.done ? { probes: { ...before.probes, [action.done.probe]: [before.probes[action.done.probe] ?? '', ...action.done.lines].join('\n') } } : {};
+      return action.done
+        ? { probes: { ...before.probes, [action.done.probe]: [before.probes[action.done.probe] ?? '', ...action.done.lines].join('\n') } }
+        : {};
     default:
       return {};
   }

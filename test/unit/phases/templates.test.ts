@@ -27,22 +27,31 @@ describe('rendering', () => {
 });
 
 describe('templates', () => {
-  test.each(templates.filter((name) => /\.yaml\.hbs$|^kubeconfig/.test(name)))('%s interpolates values through a helper, so that none can add a key', (name) => {
-    const text = readFileSync(join(templatesDirectory(), name), 'utf8');
-    const bare = [...text.matchAll(/\{\{\s*([^#/!}][^}]*)\}\}/g)].map((match) => match[1]!.trim()).filter((inner) => !/^(yaml|json|flag|else)\b/.test(inner));
-    // Checked by the cluster file's own schema: a domain name, a number, a fixed list.
-    expect(bare.filter((inner) => !['clusterDomain', 'replicas', 'this', 'port', '../port'].includes(inner))).toEqual([]);
-  });
+  test.each(templates.filter((name) => /\.yaml\.hbs$|^kubeconfig/.test(name)))(
+    '%s interpolates values through a helper, so that none can add a key',
+    (name) => {
+      const text = readFileSync(join(templatesDirectory(), name), 'utf8');
+      const bare = [...text.matchAll(/\{\{\s*([^#/!}][^}]*)\}\}/g)]
+        .map((match) => match[1]!.trim())
+        .filter((inner) => !/^(yaml|json|flag|else)\b/.test(inner));
+      // Checked by the cluster file's own schema: a domain name, a number, a fixed list.
+      expect(bare.filter((inner) => !['clusterDomain', 'replicas', 'this', 'port', '../port'].includes(inner))).toEqual([]);
+    },
+  );
 
   test('render, for a whole cluster, to files that their readers can parse', () => {
     const { steps } = makePlan(apply.phases, contextOf(), {});
-    const files = steps.flatMap(({ action }) => (action.kind === 'file' && 'text' in action.content ? [{ path: action.path, text: action.content.text }] : []));
+    const files = steps.flatMap(({ action }) =>
+      action.kind === 'file' && 'text' in action.content ? [{ path: action.path, text: action.content.text }] : [],
+    );
     expect(files.length).toBeGreaterThan(40);
     for (const { path, text } of files) {
       expect(text).not.toMatch(/undefined|\[object|\{\{/);
       if (path.endsWith('.json')) JSON.parse(text);
-      if (/\.(yaml|conf)$/.test(path) && !/sysctl|modules/.test(path)) for (const document of parseAllDocuments(text)) expect(document.errors).toEqual([]);
-      if (path.endsWith('.service')) for (const section of ['[Unit]', '[Service]', '[Install]', 'SLIPWAY_INPUTS=']) expect(text).toContain(section);
+      if (/\.(yaml|conf)$/.test(path) && !/sysctl|modules/.test(path))
+        for (const document of parseAllDocuments(text)) expect(document.errors).toEqual([]);
+      if (path.endsWith('.service'))
+        for (const section of ['[Unit]', '[Service]', '[Install]', 'SLIPWAY_INPUTS=']) expect(text).toContain(section);
     }
   });
 });

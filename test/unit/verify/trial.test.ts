@@ -1,0 +1,137 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { execa } from 'execa';
+import { parseCall } from '../../../src/checks/verify/trial.ts';
+import { callerScript, speakerLabel, speakerScript } from '../../../src/checks/verify/trial-script.ts';
+import { RUN } from '../../../src/engine/state.ts';
+import { KUBECTL } from '../../../src/components/topology.ts';
+
+const run = (file: string) => execa('sh', ['-c', `(eval "$(cat ${file})")`], { reject: false, stdin: 'pipe' });
+type Running = ReturnType<typeof run>;
+
+describe('what a caller prints', () => {
+  test.each([
+    ['pod echo-1 HTTP 200 {"responses":["echo-1"]} ', { kind: 'pod', to: 'echo-1', ok: true, answer: 'echo-1' }],
+    ['pod echo-1 HTTP 200 {"errors":["i/o timeout"]} ', { kind: 'pod', to: 'echo-1', ok: false, answer: 'i/o timeout' }],
+    [
+      'dns - HTTP 400 host and/or port param are invalid. lookup echo: no such host ',
+      { kind: 'dns', to: '-', ok: false, answer: expect.stringContaining('lookup echo') },
+    ],
+    ['self - no answer within 7 s', { kind: 'self', to: '-', ok: false, answer: 'no answer within 7 s' }],
+    ['host-service - HTTP 200 echo-2 ', { kind: 'host-service', to: '-', ok: true, answer: 'echo-2' }],
+    ['host - Connection refused', { kind: 'host', to: '-', ok: false, answer: 'Connection refused' }],
+    ['large echo-0 HTTP 200 {"responses":["~"]}', { kind: 'large', to: 'echo-0', ok: true, answer: 'echo-0' }],
+    ['nothing - bash is not installed', { kind: 'host', to: '-', ok: false, answer: 'bash is not installed' }],
+  ])('is read: %s', (line, call) => {
+    expect(parseCall(line)).toEqual([call]);
+  });
+
+  test('is nothing when it is anything else', () => {
+    expect(parseCall('sh: 1: oops')).toEqual([]);
+  });
+});
+
+test('the caller’s script is one that a POSIX shell takes', async () => {
+  const script = callerScript({
+    own: '10.244.0.5',
+    port: 8080,
+    pods: { 'echo-0': '10.244.0.5' },
+    services: { echo: '10.96.0.1', self: '10.96.0.2', name: 'echo' },
+    patience: 5,
+  });
+  expect((await execa('sh', ['-n'], { input: script })).exitCode).toBe(0);
+});
+
+test('a label value is cut to what Kubernetes takes', () => {
+  expect(speakerLabel(`${'a'.repeat(62)}.b`)).toBe('a'.repeat(62));
+  expect(speakerLabel('cp-1')).toBe('cp-1');
+});
+
+describe('the script that holds the trial’s namespace', () => {
+  let directory: string;
+  beforeEach(async () => (directory = await mkdtemp(join(tmpdir(), 'slipway-verify-'))));
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  /** Runs the script itself, with a kubectl that writes down what it is asked for. */
+  async function start(kubectl: string, work: Record<string, string> = {}): Promise<{ script: Running }> {
+    await writeFile(join(directory, 'kubectl'), `#!/bin/sh\nprintf '%s\\n' "$*" >>${directory}/calls\n${kubectl}\n`, { mode: 0o755 });
+    await writeFile(join(directory, 'calls'), '');
+    const script = speakerScript({
+      namespace: 'slipway-verify-1',
+      speaker: 'cp-1',
+      manifest: 'kind: Namespace',
+      pods: ['echo-0'],
+      work,
+      patience: 30,
+      takeover: 5,
+    })
+      .replaceAll(KUBECTL, join(directory, 'kubectl'))
+      .replaceAll(RUN, join(directory, 'run'));
+    await writeFile(join(directory, 'script'), script);
+    // In an object: as a promise itself, it would be awaited.
+    return { script: run(join(directory, 'script')) };
+  }
+  const calls = async (): Promise<string[]> =>
+    (await readFile(join(directory, 'calls'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^-n \S+ /, '').split(' ')[0]!);
+  const leftFiles = async (): Promise<string[]> => (await readdir(join(directory, 'run'))).filter((name) => name !== 'verify.lock');
+  /** Not with `iterable`: that waits for the end of the process, even where the loop is left. */
+  function untilOutput(script: Running, text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      let said = '';
+      script.stdout.on('data', (data: Buffer) => {
+        said += String(data);
+        if (said.includes(text)) resolve(said);
+      });
+      script.stdout.on('end', () => reject(new Error(`it ended without ${text}: ${said}`)));
+    });
+  }
+
+  const working = `case "$*" in *create*) echo 'Service echo 10.96.0.5'; echo 'Service self 10.96.0.6' ;; *' wait '*) echo 'echo-0 10.244.0.5' ;; *endpointslices*) echo xx ;; esac`;
+
+  test('does its work for the pods that run, and removes everything when its input ends', async () => {
+    const { script } = await start(working, { look: 'printf "for %s" "$s_pods"' });
+    const output = await untilOutput(script, '@finished');
+    expect(output).toContain('@created\nService echo 10.96.0.5');
+    expect(output).toContain('@ready\necho-0 10.244.0.5\n@go');
+    expect(output).toContain('@work look\nfor echo-0\n');
+    expect(await calls()).not.toContain('delete');
+    script.stdin.end();
+    await script;
+    expect((await calls()).filter((verb) => verb === 'delete')).toHaveLength(2);
+    expect(await leftFiles()).toEqual([]);
+  });
+
+  test('removes everything when its input ends while it waits for pods', async () => {
+    const { script } = await start(`case "$*" in *create*) echo 'Service echo 10.96.0.5' ;; *' wait '*) sleep 600 ;; esac`);
+    await untilOutput(script, '@created');
+    script.stdin.end();
+    await script;
+    expect((await calls()).at(-1)).toBe('delete');
+    expect(await leftFiles()).toEqual([]);
+  });
+
+  test('removes what was made when making it fails half-way', async () => {
+    const { script } = await start(`case "$*" in *create*) echo 'namespace made'; echo 'Error: pods are forbidden' >&2; exit 1 ;; esac`);
+    await untilOutput(script, '@problem the objects of the trial could not be made');
+    await script;
+    expect((await calls()).at(-1)).toBe('delete');
+    expect(await leftFiles()).toEqual([]);
+  });
+
+  test('makes nothing when another verification runs on the host', async () => {
+    const { script: first } = await start(working);
+    await untilOutput(first, '@finished');
+    const script = (await readFile(join(directory, 'script'), 'utf8')).replace('flock -w 60', 'flock -n');
+    await writeFile(join(directory, 'calls'), '');
+    const second = await execa('sh', ['-s'], { input: script, reject: false });
+    expect(second.stdout).toBe('@problem another verification runs on this host');
+    expect(await calls()).toEqual(['']);
+    first.stdin.end();
+    await first;
+  });
+});
