@@ -17,7 +17,8 @@ for u in etcd kube-apiserver kube-controller-manager kube-scheduler api-endpoint
   f=$(systemctl show -P FragmentPath $u); [ -n "$f" ] && grep -v SLIPWAY_INPUTS "$f" | sha256sum
   systemctl show -p Id,LoadState,ActiveState $u
 done
-ls /etc/systemd/system/multi-user.target.wants; getent passwd etcd`;
+ls /etc/systemd/system/multi-user.target.wants; getent passwd etcd
+cat /var/lib/slipway/before/directories; ls /var/lib/slipway/before`;
 
 const OBJECTS = 'get namespaces,nodes,serviceaccounts,configmaps,services,deployments,clusterroles,clusterrolebindings -A -o name';
 
