@@ -34,9 +34,7 @@ async function leftBehind(): Promise<string> {
   await lab.kubectl('wait --for=delete namespaces -l slipway.dev/verify --timeout=60s || :');
   const objects = await lab.kubectl('get namespaces,pods -A -o name');
   const files = await lab.everywhere('find /run/slipway -name "verify.??????"');
-  const sandboxes = await lab.everywhere('/opt/slipway/bin/ctr -n k8s.io containers ls');
-  const pods = Object.entries(sandboxes).flatMap(([host, text]) => (text.includes('agnhost') ? [`${host}: a container of agnhost`] : []));
-  return [...objects.split('\n').filter((name) => /slipway-verify|echo-/.test(name)), ...Object.values(files), ...pods]
+  return [...objects.split('\n').filter((name) => /slipway-verify|echo-/.test(name)), ...Object.values(files)]
     .filter((line) => line !== '')
     .join('\n');
 }
@@ -115,7 +113,7 @@ const breakages: readonly Breakage[] = [
 describe('verify', () => {
   test('passes on a new cluster, and writes what it found as JSON and as JUnit XML', async () => {
     const { stdout } = await lab.ok('verify', '--report', 'verify.xml');
-    expect(stdout).toMatch(/^t-verify: \d+ passed \(/m);
+    expect(stdout).toMatch(/^t-verify-\w+: \d+ passed \(/m);
     const xml = await readFile(join(lab.directory, 'verify.xml'), 'utf8');
     expect(xml).toMatch(/<testsuites name="slipway verify" tests="\d+" failures="0"/);
     const { exitCode, report } = await verify();
@@ -169,4 +167,8 @@ describe('verify', () => {
     },
     300_000,
   );
+
+  test('leaves no container behind: the kubelets collect them', async () => {
+    await lab.everywhere('timeout 150 sh -c "while /opt/slipway/bin/ctr -n k8s.io containers ls | grep agnhost; do sleep 1; done"');
+  }, 300_000);
 });
