@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { sh } from '../base/quote.ts';
 import { deliverScript, type Delivery } from './actions/artefact.ts';
-import { isUnitFile } from './actions/file.ts';
 import { shellFor } from './actions/index.ts';
 import { OPT, RUN, VAR } from './state.ts';
 import type { Content, Step } from './step.ts';
@@ -67,17 +66,14 @@ export async function stepsBatch(steps: readonly Step[], options: BatchOptions):
     options,
     steps.some((step) => step.action.kind === 'package'),
   );
-  let wroteUnit = false;
   for (const [index, step] of steps.entries()) {
     const bytes = await Promise.all(
       contentsOf(step).map(async (content) => ('text' in content ? Buffer.from(content.text) : options.bytes(content.ref))),
     );
     stdin.push(...bytes);
-    if (step.action.kind === 'file' && isUnitFile(step.action.path)) wroteUnit = true;
     const shell = shellFor(step.action, bytes);
     text += `\ns_begin ${index}\n( set -e\n${shell}\n)${bytes.length === 0 ? ' </dev/null' : ''}\ns_end ${index} $? ${sh`${step.id}`}\n`;
   }
-  if (wroteUnit) text += '\nsystemctl daemon-reload\n';
   return { script: text, stdin: Buffer.concat(stdin) };
 }
 

@@ -9,6 +9,7 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { osModule } from '../facts/os/index.ts';
+import { issueStep } from './issue-certificates.ts';
 import { stateOf, type Context } from './context.ts';
 
 export const FETCH_STEP = `${OPERATOR}/fetch-artifacts/fetch`;
@@ -32,7 +33,8 @@ export const deliverArtifacts: Phase<Context> = {
           host: host.name,
           words: `deliver ${name} ${version}`,
           action: { kind: 'artefact', name, version, digest: lockedDigest(context, host, name) },
-          needs: [FETCH_STEP],
+          // Issuing takes a moment, and ten times that beside a stream of archives.
+          needs: [FETCH_STEP, issueStep(host)],
           lane,
         };
       });

@@ -8,8 +8,8 @@ export function sha256(bytes: string | Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Whether systemd must read its units again after a change of this file. */
-export function isUnitFile(path: string): boolean {
+/** Whether this file is a unit of systemd, whose state before we came is noted. */
+function isUnitFile(path: string): boolean {
   return path.includes('/systemd/system/');
 }
 

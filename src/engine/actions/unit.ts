@@ -4,6 +4,7 @@ import type { UnitAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
 /**
+ * systemd reads a unit that it has not met yet by itself; a reload runs all its generators and is spared where it is not needed.
  * Starting never waits: systemd absorbs the order, and readiness is a wait of its own. What runs with the wanted settings already is left
  * running, so that a repeated step disturbs nothing.
  */
@@ -18,7 +19,7 @@ export const unit: Kind<UnitAction> = {
     return undefined;
   },
   shell: ({ name, digest, running = true }) =>
-    sh`[ "$(systemctl show -P NeedDaemonReload ${name})" = no ] || systemctl daemon-reload
+    sh`case $(systemctl show -p LoadState,NeedDaemonReload ${name}) in *not-found* | *=yes*) systemctl daemon-reload ;; esac
 systemctl --no-reload --quiet enable ${name}\n` + (running ? restart(name, digest) : ''),
 };
 

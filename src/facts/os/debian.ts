@@ -100,7 +100,8 @@ export const debian: OsFamily = {
 
   installCommand(packages, { refresh }) {
     const units = packages.filter((name) => name in services);
-    const install = `${apt} --no-install-recommends install $f_new`;
+    // Offline: the packages' scripts would reload systemd, each several times, for units that are new and stay off.
+    const install = `SYSTEMD_OFFLINE=1 ${apt} --no-install-recommends install $f_new`;
     return `(
 exec </dev/null
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
