@@ -108,7 +108,10 @@ try {
     for (const [host, { roundTrips, bytesSent }] of Object.entries(ours.stats))
       console.log(`  ${host}: 1 connection, ${roundTrips} round trips, ${(bytesSent / 1e6).toFixed(0)} MB sent`);
   }
-  const median = (key) => rows.map((row) => row[key]).sort((a, b) => a - b)[Math.floor(rows.length / 2)];
+  const median = (key) => {
+    const sorted = rows.map((row) => row[key]).sort((x, y) => x - y);
+    return (sorted[(rows.length - 1) >> 1] + sorted[rows.length >> 1]) / 2;
+  };
   console.log(
     `median: oracle ${median('hand').toFixed(1)} s, slipway ${median('ours').toFixed(1)} s, ratio ${(median('ours') / median('hand')).toFixed(2)} (aim: 1.15)`,
   );
