@@ -1,4 +1,4 @@
-/** The components that take command-line flags, and so may stand under spec.components. */
+/** The components whose units take command-line flags, and so may stand under spec.components. What runs in pods has its own manifest. */
 export const COMPONENT_NAMES = [
   'etcd',
   'kube-apiserver',
@@ -8,8 +8,6 @@ export const COMPONENT_NAMES = [
   'kubelet',
   'kube-proxy',
   'flanneld',
-  'coredns',
-  'metrics-server',
 ] as const;
 
 export type ComponentName = (typeof COMPONENT_NAMES)[number];

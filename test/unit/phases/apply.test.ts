@@ -3,6 +3,7 @@ import { apply } from '../../../playbooks/apply.ts';
 import { artefactsFor } from '../../../src/artifacts/catalogue.ts';
 import { components } from '../../../src/components/index.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
+import { COMPONENT_NAMES } from '../../../src/config/component-names.ts';
 import type { Host } from '../../../src/config/cluster.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { Step } from '../../../src/engine/step.ts';
@@ -108,6 +109,16 @@ describe('the plan of apply', () => {
     const { context } = installed(contextOf('  network: { flannel: { mtu: 1400 } }'));
     const units = makePlan(apply.phases, { ...context, states }, states).steps.filter(({ action }) => action.kind === 'unit');
     expect(named(units)).toEqual(['cp-1/flanneld/unit', 'w-1/flanneld/unit', 'w-2/flanneld/unit']);
+  });
+
+  test.each(COMPONENT_NAMES)('hands a flag of the cluster file to %s', (component) => {
+    const { steps } = makePlan(apply.phases, contextOf(`  components: { ${component}: { args: { some-flag: 7 } } }`), {});
+    const changed = steps.filter(
+      ({ action }) => action.kind === 'file' && 'text' in action.content && action.content.text.includes('--some-flag=7'),
+    );
+    expect(new Set(changed.map(({ action }) => (action as { path: string }).path.split('/').at(-1)))).toEqual(
+      new Set([`${component}.service`]),
+    );
   });
 
   test('mends one file that was edited, and restarts nothing for it', () => {
