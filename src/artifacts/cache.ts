@@ -22,6 +22,8 @@ export interface Cache {
   forget(path: string): Promise<void>;
   lookUp(artefact: Artefact, identity: Identity): Promise<LockedArtefact | undefined>;
   record(locked: LockedArtefact, identity: Identity): Promise<void>;
+  /** What any source has made of an artefact so far. */
+  made(artefact: Artefact): Promise<LockedArtefact[]>;
   /** A new empty directory on the same file system. */
   temporaryDirectory(): Promise<string>;
 }
@@ -38,8 +40,9 @@ const seenSchema = z.object({ size: z.string(), mtime: z.string(), ctime: z.stri
 
 export function openCache(directory: string): Cache {
   const blobPath = (sha256: string): string => join(directory, 'blobs', sha256.slice(0, 2), sha256);
-  const indexPath = ({ name, version, arch }: Omit<Artefact, 'files'>, { source, recipe }: Identity): string =>
-    join(directory, 'index', name, version, `${arch}-${sha256Of(`${source}\n${recipe}`).slice(0, 16)}.json`);
+  const indexDirectory = ({ name, version }: Omit<Artefact, 'files'>): string => join(directory, 'index', name, version);
+  const indexPath = (artefact: Omit<Artefact, 'files'>, { source, recipe }: Identity): string =>
+    join(indexDirectory(artefact), `${artefact.arch}-${sha256Of(`${source}\n${recipe}`).slice(0, 16)}.json`);
 
   return {
     directory,
@@ -69,6 +72,12 @@ export function openCache(directory: string): Cache {
       const path = indexPath(locked, identity);
       await mkdir(dirname(path), { recursive: true });
       await writeFileDurably(path, JSON.stringify(locked, undefined, 2) + '\n');
+    },
+    async made(artefact) {
+      const names = ((await unlessMissing(readdir(indexDirectory(artefact)))) ?? []).sort();
+      const own = names.filter((name) => name.startsWith(`${artefact.arch}-`) && name.endsWith('.json'));
+      const texts = await Promise.all(own.map((name) => unlessMissing(readFile(join(indexDirectory(artefact), name), 'utf8'))));
+      return texts.flatMap((text) => parseJson(text ?? '', lockedArtefactSchema) ?? []);
     },
     async temporaryDirectory() {
       const parent = join(directory, 'tmp');

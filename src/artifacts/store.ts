@@ -29,6 +29,8 @@ export interface ResolveOptions extends WaitOptions {
 export interface Store {
   /** What is known of each artefact without fetching anything: from the lock, else from the cache. Same order. */
   known(artefacts: readonly Artefact[]): Promise<(LockedArtefact | undefined)[]>;
+  /** What is in the cache of an artefact, whole, whichever source it came from, and without asking one; what is locked comes first. */
+  here(artefact: Artefact): Promise<LockedArtefact | undefined>;
   /**
    * Brings every artefact into the cache, verified, and returns what it consists of, in the same order. Throws ARTIFACT_LOCK_MISMATCH,
    * ARTIFACT_LOCK_INVALID, ARTIFACT_NOT_LOCKED, ARTIFACT_CACHE_UNUSABLE, ABORTED, and what the source throws.
@@ -53,6 +55,13 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
         artefacts.map(async (artefact) => lockedIn(lock, artefact) ?? (await inCache({ artefact }).catch(ignoreMissingTool))),
       );
     },
+
+    here: guarded(async (artefact: Artefact) => {
+      const locked = lockedIn(await currentLock(), artefact);
+      for (const entry of [...(locked ? [locked] : []), ...(await cache.made(artefact))])
+        if (hasFiles(entry, artefact) && (await isComplete(entry))) return entry;
+      return undefined;
+    }),
 
     resolve: guarded(async (artefacts: readonly Artefact[], options: ResolveOptions = {}) => {
       const mode = options.lock ?? 'extend';

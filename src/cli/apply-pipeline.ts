@@ -3,18 +3,37 @@ import { SlipwayError } from '../base/errors.ts';
 import type { Pipeline } from '../engine/pipeline.ts';
 import type { Playbook } from '../engine/phase.ts';
 import type { Context } from '../phases/context.ts';
+import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
 import type { GlobalOptions } from './options.ts';
 import { runPreflight } from './preflight.ts';
 import type { Session } from './session.ts';
 
 /** The part of the apply pipeline that plan and apply share. */
-export function planning(
-  session: Session,
-  options: GlobalOptions,
-): Pick<Pipeline<Context>, 'playbook' | 'gather' | 'check' | 'emit' | 'stop'> {
+export interface Planning extends Pick<Pipeline<Context>, 'playbook' | 'gather' | 'check' | 'emit' | 'stop'> {
+  /** Asks the binaries that had to be fetched first whether they have the flags of the cluster file. */
+  checkFetchedFlags(): Promise<void>;
+}
+
+export function planning(session: Session, options: GlobalOptions): Planning {
+  const question = { cluster: session.cluster, locate: session.locate, file: options.file, store: session.store, signal: session.stop };
+  let unchecked: readonly Unchecked[] | undefined;
   return {
     playbook: withoutPhases(playbook, options.skipPhase),
-    gather: session.gather,
+    gather: async () => {
+      // Once for a run; before any host is asked, because the file alone can be wrong here.
+      if (unchecked === undefined) {
+        unchecked = await checkFlags(question);
+        for (const one of unchecked)
+          session.emit({ code: 'warning', ...uncheckedWarning(one, 'apply fetches it and checks them before it changes a host') });
+      }
+      return session.gather();
+    },
+    checkFetchedFlags: () =>
+      fetchAndCheckFlags({
+        ...question,
+        unchecked: unchecked ?? [],
+        onFetch: (names) => session.emit({ code: 'stage', stage: 'check', detail: `fetching ${names.join(', ')} to ask for flags` }),
+      }),
     check: ({ context }) => runPreflight(context, { emit: session.emit, skip: options.skipCheck }),
     emit: session.emit,
     stop: session.stop,

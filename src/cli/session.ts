@@ -9,6 +9,7 @@ import { SlipwayError } from '../base/errors.ts';
 import { createRedactor, redactDeep } from '../base/redact.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import { loadCluster } from '../config/load.ts';
+import type { LoadedCluster } from '../config/parse.ts';
 import type { Emit, EngineEvent } from '../engine/events.ts';
 import type { LockInfo } from '../engine/lock.ts';
 import type { Gathered } from '../engine/pipeline.ts';
@@ -28,8 +29,7 @@ import { targetsOf } from './targets.ts';
 import { loadTemplates } from './templates.ts';
 
 /** An opened cluster: everything that a verb needs, closed in one place. */
-export interface Session {
-  cluster: Cluster;
+export interface Session extends Pick<LoadedCluster, 'cluster' | 'locate'> {
   clusterFile: string;
   run: string;
   lock: LockInfo;
@@ -54,7 +54,7 @@ export async function withSession<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const clusterFile = resolve(options.file);
-  const { cluster, warnings } = await loadCluster(options.file);
+  const { cluster, warnings, locate } = await loadCluster(options.file);
   const redactor = createRedactor();
   const log = openLogFile(io, { verb, now: new Date(), redact: redactor.redact });
   const renderer = await rendererFor(options, io);
@@ -98,6 +98,7 @@ export async function withSession<T>(
   try {
     return await work({
       cluster,
+      locate,
       clusterFile,
       run,
       lock: { run, operator: `${userInfo().username}@${hostname()}`, verb: `slipway ${verb}`, since: new Date().toISOString() },

@@ -2,7 +2,7 @@ import type { Cluster } from './cluster.ts';
 import { readDocument } from './document.ts';
 import { show, toProblems, valueAt, withoutEchoes } from './issues.ts';
 import { resolvePath } from './paths.ts';
-import { type Problem, problemsError, toWarning, type Warning } from './problem.ts';
+import { type Locate, type Problem, problemsError, toWarning, type Warning } from './problem.ts';
 import { toCluster } from './resolve.ts';
 import { checkRules } from './rules/rules.ts';
 import { inFile, salvage } from './salvage.ts';
@@ -12,6 +12,8 @@ import { allowedAt, examplesAt, keysAt } from './shape.ts';
 export interface LoadedCluster {
   cluster: Cluster;
   warnings: readonly Warning[];
+  /** Where a field stands in the file, for what is found out about it later. */
+  locate: Locate;
 }
 
 /**
@@ -31,7 +33,7 @@ export function parseCluster(text: string, path: string): LoadedCluster {
   const problems = checkRules(cluster, parsed.data);
   const errors = problems.filter((problem) => problem.warning === undefined);
   if (errors.length > 0) throw problemsError(errors, path, locate);
-  return { cluster, warnings: problems.map((problem) => toWarning(problem, locate)) };
+  return { cluster, warnings: problems.map((problem) => toWarning(problem, locate)), locate };
 }
 
 /** What the rules find in the part of the file that the schema could read. */

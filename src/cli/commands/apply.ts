@@ -19,12 +19,20 @@ export const apply: Handler = async ({ args, options: given }, io) => {
   const start = performance.now();
   const saved = args[0] === undefined ? undefined : await savedDigest(args[0]);
   return withSession('apply', { options, io }, async (session) => {
+    const { checkFetchedFlags, ...shared } = planning(session, options);
     const finish = await runPipeline({
-      ...planning(session, options),
+      ...shared,
       confirm: async (plan, gathered) => {
         if (saved !== undefined && plan.digest !== saved) throw outdated(args[0]!);
         await session.settleDisplay();
-        return confirmPlan(plan, { options, io, cluster: gathered.context.cluster, diffs: await readDiffs(plan, session.runner) });
+        const confirmed = await confirmPlan(plan, {
+          options,
+          io,
+          cluster: gathered.context.cluster,
+          diffs: await readDiffs(plan, session.runner),
+        });
+        if (confirmed) await checkFetchedFlags();
+        return confirmed;
       },
       verify: (gathered, changed) =>
         verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),

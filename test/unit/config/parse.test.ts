@@ -15,6 +15,7 @@ describe('a valid file', () => {
     const worker = { named: false, roles: ['worker'], labels: {}, taints: [], ssh };
     expect(parseCluster(fixture('six-lines.yaml'), 'cluster.yaml')).toEqual({
       warnings: [],
+      locate: expect.any(Function),
       cluster: {
         name: 'kubernetes',
         kubernetes: { version: '1.36.3' },
