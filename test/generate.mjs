@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { jsonSchemaText, fieldTables } = await import('../dist/src/config/generated.js');
+const { planSchemaText } = await import('../dist/src/cli/plan-document.js');
 
 /** Each generated file, from what it holds now. */
 const files = {
   'schema/v1/cluster.json': () => jsonSchemaText(),
+  'schema/v1/plan.json': () => planSchemaText(),
   'docs/cluster-file.md': (now) => between(now, 'fields', fieldTables()),
 };
 

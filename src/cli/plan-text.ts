@@ -71,14 +71,3 @@ function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[
   for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
   return groups;
 }
-
-/** The plan as a documented document: schema/v1/plan.json. Texts of files are in it, secrets are not. */
-export function planDocument(plan: Plan, { cluster, diffs }: { cluster: string; diffs: Diffs }): Record<string, unknown> {
-  return {
-    apiVersion: 'slipway.dev/v1',
-    kind: 'Plan',
-    cluster,
-    digest: plan.digest,
-    steps: plan.steps.map((step) => (diffs[step.id] === undefined ? step : { ...step, diff: diffs[step.id] })),
-  };
-}

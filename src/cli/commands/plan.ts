@@ -6,7 +6,8 @@ import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
 import { globalOptions } from '../options.ts';
 import { formatted } from '../output.ts';
-import { planDocument, planText } from '../plan-text.ts';
+import { planDocument } from '../plan-document.ts';
+import { planText } from '../plan-text.ts';
 import { withSession } from '../session.ts';
 import { painter } from '../style.ts';
 
