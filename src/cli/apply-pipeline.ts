@@ -2,6 +2,7 @@ import { apply as playbook } from '../../playbooks/apply.ts';
 import { SlipwayError } from '../base/errors.ts';
 import type { Pipeline } from '../engine/pipeline.ts';
 import type { Playbook } from '../engine/phase.ts';
+import { leftUnlabelled, speakerOf } from '../phases/addons.ts';
 import type { Context } from '../phases/context.ts';
 import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
 import type { GlobalOptions } from './options.ts';
@@ -34,7 +35,17 @@ export function planning(session: Session, options: GlobalOptions): Planning {
         unchecked: unchecked ?? [],
         onFetch: (names) => session.emit({ code: 'stage', stage: 'check', detail: `fetching ${names.join(', ')} to ask for flags` }),
       }),
-    check: ({ context }) => runPreflight(context, { emit: session.emit, skip: options.skipCheck }),
+    check: ({ context }) => {
+      runPreflight(context, { emit: session.emit, skip: options.skipCheck });
+      const unlabelled = leftUnlabelled(context);
+      const speaker = speakerOf(context.cluster).name;
+      if (unlabelled.length > 0)
+        session.emit({
+          code: 'warning',
+          message: `labels and taints of ${unlabelled.join(', ')} are not set: that is done through ${speaker}, which --limit leaves out`,
+          hint: `run slipway apply afterwards, or --limit ${[speaker, ...unlabelled].join(',')}`,
+        });
+    },
     emit: session.emit,
     stop: session.stop,
   };

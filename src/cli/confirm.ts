@@ -1,7 +1,7 @@
 import { SlipwayError } from '../base/errors.ts';
-import type { Cluster } from '../config/cluster.ts';
 import type { Diffs } from '../engine/current.ts';
 import type { Plan } from '../engine/plan.ts';
+import type { Context } from '../phases/context.ts';
 import type { Io } from './io.ts';
 import { planText } from './plan-text.ts';
 import type { GlobalOptions } from './options.ts';
@@ -10,7 +10,7 @@ import { painter } from './style.ts';
 /** Shows the plan and asks, unless --yes answers. */
 export async function confirmPlan(
   plan: Plan,
-  { options, io, cluster, diffs }: { options: GlobalOptions; io: Io; cluster: Cluster; diffs: Diffs },
+  { options, io, context, diffs }: { options: GlobalOptions; io: Io; context: Pick<Context, 'cluster' | 'limit'>; diffs: Diffs },
 ): Promise<boolean> {
   io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose, diffs })}\n`);
   if (options.yes) return true;
@@ -22,5 +22,6 @@ export async function confirmPlan(
     });
   }
   const { ask } = await import('./ask.ts');
-  return ask(`Do this to the ${cluster.hosts.length} hosts of cluster ${cluster.name}?`);
+  const { cluster, limit } = context;
+  return ask(`Do this to ${limit === undefined ? `the ${cluster.hosts.length} hosts` : limit.join(', ')} of cluster ${cluster.name}?`);
 }

@@ -11,6 +11,8 @@ export interface GlobalOptions {
   verbose: boolean;
   skipCheck: readonly string[];
   skipPhase: readonly string[];
+  /** As written; empty: all hosts. See limitTo. */
+  limit: readonly string[];
 }
 
 /** A flag's value as a whole number above zero. Throws OPTION_INVALID (usage). */
@@ -35,6 +37,7 @@ export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalO
     verbose: given['verbose'] === true,
     skipCheck: (given['skipCheck'] as string[] | undefined) ?? [],
     skipPhase: (given['skipPhase'] as string[] | undefined) ?? [],
+    limit: (given['limit'] as string[] | undefined) ?? [],
   };
   if (options.events === '-' && options.output !== 'text') {
     throw new SlipwayError(`--events - and -o ${options.output} both want standard output`, {

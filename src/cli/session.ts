@@ -14,13 +14,14 @@ import type { Emit, EngineEvent } from '../engine/events.ts';
 import type { LockInfo } from '../engine/lock.ts';
 import type { Gathered } from '../engine/pipeline.ts';
 import type { Context } from '../phases/context.ts';
-import { gather } from '../phases/gather.ts';
+import { gather, hostsToRead } from '../phases/gather.ts';
 import type { Render } from '../phases/templates.ts';
 import { openState, stateDirectory, type State } from '../pki/state.ts';
 import { createFleet } from '../remote/fleet.ts';
 import type { Runner, RunnerStats } from '../remote/runner.ts';
 import type { Io } from './io.ts';
 import { openLogFile } from './log-file.ts';
+import { limitTo } from './limit.ts';
 import type { GlobalOptions } from './options.ts';
 import { prompts } from './prompts.ts';
 import { plainRenderer } from './render/plain.ts';
@@ -55,6 +56,7 @@ export async function withSession<T>(
 ): Promise<T> {
   const clusterFile = resolve(options.file);
   const { cluster, warnings, locate } = await loadCluster(options.file);
+  const limit = limitTo(cluster, options.limit);
   const redactor = createRedactor();
   const log = openLogFile(io, { verb, now: new Date(), redact: redactor.redact });
   const renderer = await rendererFor(options, io);
@@ -109,8 +111,18 @@ export async function withSession<T>(
       logPath: log.path,
       stop: stop.signal,
       gather: async () => {
-        emit({ code: 'run.started', verb, run, hosts: cluster.hosts.map(({ name }) => name) });
-        const gathered = await gather({ cluster, runner: (host: Host) => runner(host.name), store, state, render, now: Date.now(), emit });
+        const { needed, useful } = hostsToRead(cluster, limit);
+        emit({ code: 'run.started', verb, run, hosts: [...needed, ...useful].map(({ name }) => name) });
+        const gathered = await gather({
+          cluster,
+          limit,
+          runner: (host: Host) => runner(host.name),
+          store,
+          state,
+          render,
+          now: Date.now(),
+          emit,
+        });
         cluster.hosts.forEach((host, i) => loadedName.set(gathered.context.cluster.hosts[i]!.name, host.name));
         return gathered;
       },

@@ -66,9 +66,13 @@ export function verifyError(answers: readonly Answer[]): SlipwayErrors | undefin
 }
 
 function verifyContext(session: Session, { context, current }: { context: Context; current: boolean }): VerifyContext {
-  const { cluster, facts, states, versions, inventory, now, render } = context;
+  const { facts, states, versions, inventory, now, render } = context;
+  const hosts = context.cluster.hosts.filter(({ name }) => facts[name] !== undefined);
   return {
-    ...{ cluster, facts, states, versions, inventory, now, render },
+    ...{ facts, states, versions, inventory, now, render },
+    // What a limit left unread is not judged.
+    cluster: { ...context.cluster, hosts },
+    leftOut: context.cluster.hosts.filter((host) => !hosts.includes(host)).map(({ name }) => name),
     statesAreCurrent: current,
     nodesProbe: NODES_PROBE.name,
     runner: session.runner,

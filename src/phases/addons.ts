@@ -1,11 +1,11 @@
 import { imageReference } from '../artifacts/catalogue.ts';
 import { controlPlanes, dnsServiceAddress, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
-import type { Host } from '../config/cluster.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { quote } from '../base/quote.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
-import type { Context } from './context.ts';
+import { plannedHosts, type Context } from './context.ts';
 import { applyManifest, untilDone } from './manifests.ts';
 
 export const addons: Phase<Context> = {
@@ -15,7 +15,9 @@ export const addons: Phase<Context> = {
   plan(context) {
     const { cluster } = context;
     // One control plane speaks for the cluster; the API is the same on all.
-    const speaker = controlPlanes(cluster)[0]!;
+    const speaker = speakerOf(cluster);
+    const planned = plannedHosts(context);
+    if (!planned.includes(speaker)) return [];
     const id = (slug: string): string => `${speaker.name}/addons/${slug}`;
     const apply = (name: string, words: string, text: string): Desired => ({
       id: id(name),
@@ -26,13 +28,13 @@ export const addons: Phase<Context> = {
 
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
-      ...(cluster.addons.coredns ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
+      ...(cluster.addons.coredns && everyNodeWasRead(context) ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
       apply(
         'service-accounts',
         'take the API token away from default ServiceAccounts',
         context.render('cluster/service-accounts.yaml.hbs', { namespaces: ['default', 'kube-node-lease', 'kube-public', 'kube-system'] }),
       ),
-      ...groupAlike(cluster.hosts.filter(isNode)).map((hosts) => ({
+      ...groupAlike(planned.filter(isNode)).map((hosts) => ({
         id: id(`nodes-${hosts[0]!.name}`),
         host: speaker.name,
         words: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
@@ -55,6 +57,22 @@ export const addons: Phase<Context> = {
     return [ready, ...work];
   },
 };
+
+export const speakerOf = (cluster: Cluster): Host => controlPlanes(cluster)[0]!;
+
+/** CoreDNS' configuration depends on all nodes: with one of them out of a limit's reach it stays as it is. */
+function everyNodeWasRead({ cluster, facts }: Context): boolean {
+  return cluster.hosts.filter(isNode).every(({ name }) => facts[name] !== undefined);
+}
+
+/** Nodes of the plan whose labels or taints are not what they should be, and stay so because the host that would set them is outside of the limit. */
+export function leftUnlabelled(context: Context): string[] {
+  const speaker = speakerOf(context.cluster);
+  const planned = plannedHosts(context);
+  if (planned.includes(speaker)) return [];
+  const lines = (context.states[speaker.name]?.probes[NODES_PROBE.name] ?? '').split('\n');
+  return planned.filter((host) => isNode(host) && nodeLines(host).some((line) => !lines.includes(line))).map(({ name }) => name);
+}
 
 function coredns(context: Context): string {
   const { cluster, facts } = context;
@@ -110,10 +128,12 @@ function nodeSettings(hosts: readonly Host[]): ScriptAction {
     script: commands.map((command) => untilDone(`${KUBECTL} ${command}`, 180)).join('\n'),
     done: {
       probe: NODES_PROBE.name,
-      lines: hosts.flatMap((host) => [
-        ...labelsOf(host).map((label) => `label ${host.name} ${label}`),
-        ...taintsOf(host).map((taint) => `taint ${host.name} ${taint}`),
-      ]),
+      lines: hosts.flatMap(nodeLines),
     },
   };
+}
+
+/** What the probe prints of a node that is as the cluster file says. */
+function nodeLines(host: Host): string[] {
+  return [...labelsOf(host).map((label) => `label ${host.name} ${label}`), ...taintsOf(host).map((taint) => `taint ${host.name} ${taint}`)];
 }

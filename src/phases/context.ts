@@ -11,7 +11,9 @@ import type { Render } from './templates.ts';
 export interface Context {
   /** Settled: every host has its final name and private address. */
   cluster: Cluster;
-  /** By host name, as `states`. */
+  /** Names of the only hosts that may be planned for; undefined: all. */
+  limit?: readonly string[] | undefined;
+  /** By host name, as `states`. With a limit not of every host. */
   facts: Readonly<Record<string, Facts>>;
   states: Readonly<Record<string, HostState>>;
   versions: ComponentVersions;
@@ -24,4 +26,9 @@ export interface Context {
 
 export function stateOf(context: Context, host: Host): HostState {
   return context.states[host.name] ?? emptyState;
+}
+
+/** The hosts that a plan may change. */
+export function plannedHosts({ cluster, limit }: Pick<Context, 'cluster' | 'limit'>): Host[] {
+  return cluster.hosts.filter(({ name }) => limit === undefined || limit.includes(name));
 }

@@ -9,8 +9,8 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { osModule } from '../facts/os/index.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
 import { issueStep } from './issue-certificates.ts';
-import { stateOf, type Context } from './context.ts';
 
 export const FETCH_STEP = `${OPERATOR}/fetch-artifacts/fetch`;
 export const deliveryStep = (host: Host, artefact: string): string => `${host.name}/deliver-artifacts/${artefact}`;
@@ -24,7 +24,7 @@ export const deliverArtifacts: Phase<Context> = {
   title: 'Deliver binaries and images',
   summary: 'Sends each host the binaries and images that it lacks, as one stream, and installs the distribution’s packages.',
   plan: (context) =>
-    context.cluster.hosts.flatMap((host) => {
+    plannedHosts(context).flatMap((host) => {
       const lane = 'delivery';
       const artefacts: Desired[] = artefactNames(context, host).map((name) => {
         const version = artefactVersion(context, name);

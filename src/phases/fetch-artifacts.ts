@@ -1,7 +1,7 @@
 import type { Artefact } from '../artifacts/types.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPERATOR } from '../engine/step.ts';
-import type { Context } from './context.ts';
+import { plannedHosts, type Context } from './context.ts';
 import { artefactNames, artefactOf, FETCH_STEP, isDelivered } from './deliver-artifacts.ts';
 
 export interface FetchParameters {
@@ -14,7 +14,7 @@ export const fetchArtifacts: Phase<Context> = {
   summary: 'Brings what a host lacks into the operator’s cache, checked against cluster.lock.',
   plan(context) {
     const wanted = new Map<string, Artefact>();
-    for (const host of context.cluster.hosts) {
+    for (const host of plannedHosts(context)) {
       for (const name of artefactNames(context, host)) {
         if (isDelivered(context, host, name)) continue;
         const artefact = artefactOf(context, host, name);

@@ -16,7 +16,7 @@ import { isClockLine, parseFacts } from '../facts/parse.ts';
 import { factsScript } from '../facts/script.ts';
 import type { State } from '../pki/state.ts';
 import type { Runner } from '../remote/runner.ts';
-import { NODES_PROBE } from './addons.ts';
+import { NODES_PROBE, speakerOf } from './addons.ts';
 import type { Context } from './context.ts';
 import { CNI_PLUGINS } from '../components/containerd.ts';
 import { ownedRoots } from './install.ts';
@@ -27,6 +27,8 @@ import type { Render } from './templates.ts';
 
 export interface GatherOptions {
   cluster: Cluster;
+  /** Names of the only hosts that may be planned for, as in the file; undefined: all. */
+  limit?: readonly string[] | undefined;
   runner(host: Host): Promise<Runner>;
   store: Store;
   state: State;
@@ -50,20 +52,30 @@ const PEERS = 3;
 
 /** Reads all hosts at once, each in one round trip, and puts together what phases plan from. */
 export async function gather(options: GatherOptions): Promise<Gathered<Context>> {
-  const { cluster, store, state, render, now, emit } = options;
-  const read = await everyHost(cluster.hosts, async (host) => {
+  const { cluster, limit, store, state, render, now, emit } = options;
+  const read = async (host: Host): Promise<readonly [string, Reading]> => {
     const reading = await readHost(host, options);
     emit({ code: 'host.gathered', host: host.name });
-    return [host.name, reading] as const;
-  });
-  const readings = Object.fromEntries(read);
-  const settled = settle(cluster, Object.fromEntries(read.map(([name, { facts }]) => [name, facts])));
+    return [host.name, reading];
+  };
+  const { needed, useful } = hostsToRead(cluster, limit);
+  const [these, others] = await Promise.all([everyHost(needed, read), everyReachable(useful, read, emit)]);
+  const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries([...these, ...others]);
+  const settled = settle(cluster, Object.fromEntries([...these, ...others].map(([name, { facts }]) => [name, facts])));
   const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> =>
-    Object.fromEntries(cluster.hosts.map((host, i) => [settled.cluster.hosts[i]!.name, pick(readings[host.name]!)]));
+    Object.fromEntries(
+      cluster.hosts.flatMap((host, i) => {
+        const reading = readings[host.name];
+        return reading === undefined ? [] : [[settled.cluster.hosts[i]!.name, pick(reading)]];
+      }),
+    );
   const facts = byFinalName((reading) => reading.facts);
   const states = byFinalName((reading) => reading.state);
   const context: Context = {
     cluster: settled.cluster,
+    ...(limit === undefined
+      ? {}
+      : { limit: settled.cluster.hosts.filter((_, i) => limit.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
     facts,
     states,
     versions: componentVersions(cluster.kubernetes.version),
@@ -73,6 +85,50 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     render,
   };
   return { context, states, stamps: byFinalName((reading) => reading.stamp) };
+}
+
+export interface HostsToRead {
+  /** Without them there is no plan. */
+  needed: Host[];
+  /** Others: what is planned depends on them only in part. */
+  useful: Host[];
+}
+
+/**
+ * Whom a limited plan must look at: the hosts themselves; those whose names and addresses stand in files of others, unless the cluster file
+ * has both; and the other control planes and, for what a control plane does for the whole cluster, the other nodes, as far as they answer.
+ */
+export function hostsToRead({ hosts, ...cluster }: Cluster, limit: readonly string[] | undefined): HostsToRead {
+  if (limit === undefined) return { needed: [...hosts], useful: [] };
+  const named = (host: Host): boolean => host.roles.includes('control-plane') || host.roles.includes('etcd');
+  const known = (host: Host): boolean =>
+    host.named && settle({ ...cluster, hosts: [host] }, {}).cluster.hosts[0]!.privateAddress !== undefined;
+  const limited = (host: Host): boolean => limit.includes(host.name);
+  const forAll = limited(speakerOf({ ...cluster, hosts }));
+  const needed = hosts.filter((host) => limited(host) || (named(host) && !known(host)));
+  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (named(host) || forAll)) };
+}
+
+/** Hosts that do not answer are left out, and named. */
+async function everyReachable<T>(hosts: readonly Host[], work: (host: Host) => Promise<T>, emit: Emit): Promise<T[]> {
+  const results = await Promise.all(
+    hosts.map(async (host) => {
+      try {
+        return [await work(host)];
+      } catch (error) {
+        if (!isSlipwayError(error) || (error.category !== 'unreachable' && error.category !== 'failed')) throw error;
+        emit({ code: 'host.failed', host: host.name, message: error.message });
+        emit({
+          code: 'warning',
+          host: host.name,
+          message: `left out: ${error.message}`,
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        });
+        return [];
+      }
+    }),
+  );
+  return results.flat();
 }
 
 async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise<Reading> {

@@ -10,11 +10,11 @@ import type { Content, Desired } from '../engine/step.ts';
 import type { CertificateSpec } from '../pki/types.ts';
 import { artefactVersion, deliveryStep, packageSteps } from './deliver-artifacts.ts';
 import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
-import type { Context } from './context.ts';
+import { plannedHosts, type Context } from './context.ts';
 
 /** The one way in which a component gets onto its hosts: users, directories, files, links, then the unit. */
 export function install(context: Context, ...wanted: readonly Component[]): Desired[] {
-  return context.cluster.hosts.flatMap((host) =>
+  return plannedHosts(context).flatMap((host) =>
     declarations(context, host)
       .filter(({ component }) => wanted.includes(component))
       .flatMap((declared) => installOn(context, host, declared)),

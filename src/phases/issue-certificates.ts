@@ -5,7 +5,7 @@ import type { Phase } from '../engine/phase.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { certificateStatus } from '../pki/status.ts';
 import type { Authority, CertificateSpec } from '../pki/types.ts';
-import { stateOf, type Context } from './context.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
 
 /** Days before its end at which a leaf certificate is replaced. */
 const RENEW_BEFORE_DAYS = 90;
@@ -45,7 +45,7 @@ export const issueCertificates: Phase<Context> = {
         action: { kind: 'local', task: 'make-shared', parameters },
       });
     }
-    for (const host of context.cluster.hosts) {
+    for (const host of plannedHosts(context)) {
       const due = certificatesOf(context, host).filter((certificate) => !certificateState(context, host, certificate).current);
       if (due.length === 0) continue;
       const parameters: IssueParameters = { host: host.name, certificates: due };

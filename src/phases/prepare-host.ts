@@ -5,7 +5,7 @@ import type { Phase } from '../engine/phase.ts';
 import { VAR } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
 import { artefactNames, artefactVersion } from './deliver-artifacts.ts';
-import type { Context } from './context.ts';
+import { plannedHosts, type Context } from './context.ts';
 import { install } from './install.ts';
 
 export const prepareHost: Phase<Context> = {
@@ -13,7 +13,7 @@ export const prepareHost: Phase<Context> = {
   title: 'Prepare hosts',
   summary: 'Records what will be on the host, loads kernel modules and sets the kernel parameters that nodes need.',
   plan: (context) => [
-    ...context.cluster.hosts.flatMap((host) => [...record(context, host), ...modules(context, host)]),
+    ...plannedHosts(context).flatMap((host) => [...record(context, host), ...modules(context, host)]),
     ...install(context, node),
   ],
 };

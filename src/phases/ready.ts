@@ -1,7 +1,7 @@
 import { declarations } from '../components/declare.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
-import type { Context } from './context.ts';
+import { plannedHosts, type Context } from './context.ts';
 
 /** Seconds; a kubelet waits for its API server, flanneld for its node: the slowest host decides. */
 const TIMEOUT = 180;
@@ -11,7 +11,7 @@ export const ready: Phase<Context> = {
   title: 'Wait until all units are up',
   summary: 'Waits on every host until what was started there says that it is ready; shows the unit’s own words when it does not.',
   plan: (context) =>
-    context.cluster.hosts.map((host): Desired => {
+    plannedHosts(context).map((host): Desired => {
       const started = declarations(context, host).filter(({ declaration }) => declaration.unit);
       const units = started.map(({ declaration }) => declaration.unit!.name);
       return {

@@ -5,7 +5,7 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPT } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
-import type { Context } from './context.ts';
+import { plannedHosts, type Context } from './context.ts';
 import { artefactVersion, deliveryStep, NODE_IMAGES } from './deliver-artifacts.ts';
 import { install } from './install.ts';
 
@@ -15,7 +15,9 @@ export const runtime: Phase<Context> = {
   summary: 'Starts containerd and imports the images that every node keeps.',
   plan: (context) => [
     ...install(context, containerd),
-    ...context.cluster.hosts.filter(isNode).flatMap((host) => NODE_IMAGES.map((name) => importImage(context, host, name))),
+    ...plannedHosts(context)
+      .filter(isNode)
+      .flatMap((host) => NODE_IMAGES.map((name) => importImage(context, host, name))),
   ],
 };
 

@@ -19,7 +19,10 @@ export function preflightContext({
   versions: ComponentVersions;
 }): PreflightContext {
   // A host without an address is a finding of its own; what depends on it cannot be declared.
-  const addressed = cluster.hosts.every(({ privateAddress }) => privateAddress !== undefined);
+  const addressed = cluster.hosts.every(
+    ({ name, privateAddress, roles }) =>
+      privateAddress !== undefined || (facts[name] === undefined && !roles.includes('control-plane') && !roles.includes('etcd')),
+  );
   const declared = (host: Host) => (addressed ? declarations({ cluster, facts, versions }, host) : []);
   const provided = cluster.hosts
     .filter(({ name }) => facts[name] !== undefined)

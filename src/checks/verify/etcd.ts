@@ -62,7 +62,7 @@ function memberFindings(context: CheckContext, views: readonly { host: string; m
     .flatMap(({ host, members }) => {
       const names = members.map(({ name, peerURLs }) => (name ? name : `(not started, ${peerURLs.join(' ')})`));
       const missing = expected.filter((name) => !names.includes(name));
-      const strange = names.filter((name) => !expected.includes(name));
+      const strange = names.filter((name) => !expected.includes(name) && !context.leftOut.includes(name));
       const learners = members.filter(({ isLearner }) => isLearner).map(({ name }) => name ?? '?');
       return [
         ...(missing.length > 0

@@ -64,7 +64,7 @@ export function parseNodes(text: string): Node[] {
   return [...found.values()];
 }
 
-function judge({ cluster, versions }: VerifyContext, found: readonly Node[]): CheckResult {
+function judge({ cluster, leftOut, versions }: VerifyContext, found: readonly Node[]): CheckResult {
   const expected = cluster.hosts.filter(isNode);
   const version = `v${versions.kubernetes}`;
   const findings: Finding[] = expected.flatMap(({ name }) => {
@@ -93,7 +93,9 @@ function judge({ cluster, versions }: VerifyContext, found: readonly Node[]): Ch
       ? [...ready, ...doubts]
       : [...ready, failing(name, `the kubelet is ${node.version}, not ${version}`, { hint: 'slipway apply delivers and restarts it' })];
   });
-  const strangers = found.filter(({ name }) => !expected.some((host) => host.name === name)).map(({ name }) => name);
+  const strangers = found
+    .filter(({ name }) => !leftOut.includes(name) && !expected.some((host) => host.name === name))
+    .map(({ name }) => name);
   if (strangers.length > 0)
     findings.push(
       warning(strangers, 'a node that is not in the cluster file', { hint: 'add the host to the file, or remove it: slipway remove' }),

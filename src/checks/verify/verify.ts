@@ -12,6 +12,8 @@ import type { Trial } from './trial.ts';
 export interface VerifyContext {
   /** Settled: every host has its final name and private address. */
   cluster: Cluster;
+  /** Names of hosts of the cluster file that were not to be looked at, and so are not in `cluster`. */
+  leftOut: readonly string[];
   /** By host name, as `states`. */
   facts: Readonly<Record<string, Facts>>;
   /** As the last gathering found the hosts. */

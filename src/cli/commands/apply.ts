@@ -8,7 +8,7 @@ import type { Handler } from '../command.ts';
 import { confirmPlan } from '../confirm.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Io } from '../io.ts';
-import { globalOptions } from '../options.ts';
+import { globalOptions, type GlobalOptions } from '../options.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
 import { verifyCluster } from '../verify.ts';
@@ -28,7 +28,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
         const confirmed = await confirmPlan(plan, {
           options,
           io,
-          cluster: gathered.context.cluster,
+          context: gathered.context,
           diffs: await readDiffs(plan, session.runner),
         });
         if (confirmed) await checkFetchedFlags();
@@ -42,7 +42,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
     });
     session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(performance.now() - start), stats: session.stats });
     await session.settleDisplay();
-    return report(finish, { io, ms: performance.now() - start, file: options.file });
+    return report(finish, { io, ms: performance.now() - start, options });
   });
 };
 
@@ -71,12 +71,12 @@ function outdated(path: string): SlipwayError {
   });
 }
 
-function report(finish: Finish, { io, ms, file }: { io: Io; ms: number; file: string }): number {
+function report(finish: Finish, { io, ms, options: { file, limit } }: { io: Io; ms: number; options: GlobalOptions }): number {
   if (finish.kind === 'declined') return exitCodes.aborted;
   const also = file === 'cluster.yaml' ? '' : ` -f ${file}`;
   io.stderr.write(
     finish.kind === 'unchanged'
-      ? `Nothing to change: the cluster is as the file says (${seconds(ms)}).\n`
+      ? `Nothing to change: ${limit.length === 0 ? 'the cluster' : limit.join(', ')} is as the file says (${seconds(ms)}).\n`
       : `Done in ${seconds(ms)}. Use it:\n  slipway kubeconfig${also} > kubeconfig && export KUBECONFIG=$PWD/kubeconfig\n  kubectl get nodes\n`,
   );
   return exitCodes.ok;

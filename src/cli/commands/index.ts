@@ -1,5 +1,10 @@
-import type { CommandSpec } from '../command.ts';
+import type { CommandSpec, OptionSpec } from '../command.ts';
 
+const limit: OptionSpec = {
+  flags: '--limit <hosts>',
+  description: 'plan and change only these hosts: names, separated by commas',
+  many: true,
+};
 const lab = [{ flags: '--name <name>', description: 'which lab', default: 'lab' }];
 
 /** Every command, the common ones first. */
@@ -47,6 +52,7 @@ export const commands: readonly CommandSpec[] = [
     options: [
       { flags: '--detailed-exitcode', description: 'exit with 2 when changes are pending', default: false },
       { flags: '--out <file>', description: 'save the plan for slipway apply FILE' },
+      limit,
     ],
     examples: ['slipway plan', 'slipway plan -v', 'slipway plan --out plan.json && slipway apply plan.json'],
     load: async () => (await import('./plan.ts')).plan,
@@ -56,7 +62,8 @@ export const commands: readonly CommandSpec[] = [
     arguments: '[plan]',
     summary: 'make the hosts what the cluster file says',
     cluster: true,
-    examples: ['slipway apply', 'slipway apply --yes --events events.ndjson', 'slipway apply plan.json --yes'],
+    options: [limit],
+    examples: ['slipway apply', 'slipway apply --yes --events events.ndjson', 'slipway apply plan.json --yes', 'slipway apply --limit w-3'],
     load: async () => (await import('./apply.ts')).apply,
   },
   {

@@ -93,6 +93,12 @@ describe('nodes', () => {
     expect(result.message).toMatch(message);
   });
 
+  test('know hosts of the file that were left out', () => {
+    const printed = { 'cp-1': [...fine, 'version w-3 v1.36.3', 'ready w-3 Unknown'].join('\n') };
+    expect(ask('nodes', { printed, leftOut: ['w-3'] }).ok).toBe('pass');
+    expect(ask('nodes', { printed }).ok).toBe('warn');
+  });
+
   test('warn of strangers, of cordoned nodes and of pressure', () => {
     const result = asked(
       [...fine, 'version x v1.36.3\nready x True', 'cordoned w-1 -', 'trouble w-2 DiskPressure kubelet has disk pressure'].join('\n'),
@@ -370,6 +376,13 @@ describe('etcd', () => {
     expect(result.ok).toBe(ok);
     expect(result.message).toMatch(message);
   });
+});
+
+test('etcd may have members on hosts that were left out', () => {
+  const members = ['cp-1', 'cp-2'].map((name) => ({ name, peerURLs: ['https://10.0.0.11:2380'] }));
+  const printed = { 'cp-1': `HTTP 200\n{"health":"true"}\n@members\n${JSON.stringify({ members })}\n@status\n[]` };
+  expect(ask('etcd', { printed }).message).toContain('the member cp-2, which is no etcd host');
+  expect(ask('etcd', { printed, leftOut: ['cp-2'] }).message).not.toContain('cp-2');
 });
 
 describe('Secrets in etcd', () => {

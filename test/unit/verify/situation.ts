@@ -22,6 +22,7 @@ export function context({ cluster = clusterOf(), printed = {}, events = [], ...r
   const settled = settle(cluster, facts);
   return {
     cluster: settled.cluster,
+    leftOut: [],
     facts: settled.facts,
     states: {},
     statesAreCurrent: true,
