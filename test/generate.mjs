@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { jsonSchemaText, fieldTables } = await import('../dist/src/config/generated.js');
+const { checkTables } = await import('../dist/src/cli/error-tables.js');
 const { planSchemaText } = await import('../dist/src/cli/plan-document.js');
 
 /** Each generated file, from what it holds now. */
@@ -13,6 +14,7 @@ const files = {
   'schema/v1/cluster.json': () => jsonSchemaText(),
   'schema/v1/plan.json': () => planSchemaText(),
   'docs/cluster-file.md': (now) => between(now, 'fields', fieldTables()),
+  'docs/errors.md': (now) => Object.entries(checkTables()).reduce((text, [name, table]) => between(text, name, table), now),
 };
 
 const stale = [];

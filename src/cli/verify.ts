@@ -4,6 +4,7 @@ import { quickVerify, verify, type Answer } from '../checks/verify/index.ts';
 import type { VerifyContext } from '../checks/verify/verify.ts';
 import { NODES_PROBE } from '../phases/addons.ts';
 import type { Context } from '../phases/context.ts';
+import { checkCode } from './error-tables.ts';
 import type { Session } from './session.ts';
 
 /** Seconds that a cluster which was just installed may need until everything runs. */
@@ -55,7 +56,7 @@ export function verifyError(answers: readonly Answer[]): SlipwayErrors | undefin
     failed.map(
       ({ id, message, hint, evidence, findings = [] }) =>
         new SlipwayError(message, {
-          code: `VERIFY_${id.toUpperCase().replaceAll('-', '_')}`,
+          code: checkCode('VERIFY', id),
           category: 'failed',
           where: findings.length === 1 && findings[0]!.hosts.length === 1 ? { host: findings[0]!.hosts[0]! } : {},
           hint,
