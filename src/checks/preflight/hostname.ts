@@ -14,7 +14,7 @@ export const hostname: PreflightCheck = {
         return [
           finding('error', name, {
             what: `its hostname is ${facts.hostname || 'empty'}, but the cluster file says ${name}`,
-            hint: `Run ${sh`hostnamectl set-hostname ${name}`} there, or write name: ${facts.hostname || '...'} in the cluster file.`,
+            hint: `Run ${sh`hostnamectl set-hostname ${name}`} there${facts.hostname === '' ? '' : `, or write name: ${facts.hostname} in the cluster file`}.`,
           }),
         ];
       if (/^localhost(\.|$)/.test(actual))
