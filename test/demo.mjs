@@ -32,9 +32,9 @@ console.log(`
 A Kubernetes cluster runs on three hosts of this machine. What to try next:
 
   cd ${name}
-  node ../bin/slipway.js status                      # nodes, units, certificates
-  node ../bin/slipway.js verify                      # every check again
+  node ../bin/slipway.js status                   # nodes, units, certificates
+  node ../bin/slipway.js verify                   # every check again
   node ../bin/slipway.js kubeconfig > kubeconfig && export KUBECONFIG=$PWD/kubeconfig
-  node ../bin/slipway.js lab ssh --name demo cp-1              # look at a host: systemctl status kube-apiserver
-  node ../bin/slipway.js lab down --name ${name}         # give everything back
+  node ../bin/slipway.js lab ssh cp-1 --name ${name} # look at a host: systemctl status kube-apiserver
+  node ../bin/slipway.js lab down --name ${name}     # give everything back
 ${existsSync('/usr/local/bin/kubectl') ? '' : '\nkubectl is on cp-1: /opt/slipway/bin/kubectl --kubeconfig=/etc/kubernetes/admin.conf get nodes'}`);
