@@ -36,6 +36,9 @@ export interface TestLabOptions {
   flags?: readonly string[];
 }
 
+/** Shell text that prints everything that a refused run must not have touched since `touch /run/mark`. */
+export const TOUCHED = `find /etc /opt /usr/local /var/lib -xdev -newer /run/mark -not -path '/var/lib/systemd/*' -not -path '/etc/ssh/*' 2>/dev/null; ls /var/lib/slipway /run/slipway 2>/dev/null || :`;
+
 const slipwayBin = join(packageRoot(), 'bin/slipway.js');
 
 /** Runs the built command line in a directory. */

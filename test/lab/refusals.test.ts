@@ -1,10 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { testLab, type TestLab } from '../helpers/lab.ts';
-
-/** Everything that a refused run must not have touched. */
-const TOUCHED = `find /etc /opt /usr/local /var/lib -xdev -newer /run/mark -not -path '/var/lib/systemd/*' -not -path '/etc/ssh/*' 2>/dev/null; ls /var/lib/slipway /run/slipway 2>/dev/null || :`;
+import { testLab, TOUCHED, type TestLab } from '../helpers/lab.ts';
 
 describe('what is refused before anything is changed', () => {
   let lab: TestLab;
