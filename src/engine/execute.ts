@@ -36,7 +36,7 @@ export interface Outcome {
 
 type Status = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 
-const EVIDENCE_LINES = 30;
+const EVIDENCE_LINES = 400;
 
 /**
  * Runs a plan as a graph. Every host has its lanes; a lane sends all its ready steps as one script. The first failure ends its host and

@@ -31,7 +31,11 @@ export interface Pipeline<C> {
   lock: LockInfo;
   emit: Emit;
   stop: AbortSignal;
+  explain?: Explain;
 }
+
+/** What of a failed step's output is worth showing, and what it points to. */
+export type Explain = (evidence: string) => { evidence: string; hint?: string };
 
 export type Finish = { kind: 'unchanged' } | { kind: 'declined'; plan: Plan } | { kind: 'changed'; plan: Plan; outcome: Outcome };
 
@@ -62,7 +66,7 @@ export async function runPipeline<C>(pipeline: Pipeline<C>): Promise<Finish> {
   } finally {
     await Promise.allSettled([...locks.values()].map((lock) => lock.release()));
   }
-  if (outcome.failures.length > 0) throw runFailed(outcome);
+  if (outcome.failures.length > 0) throw runFailed(outcome, pipeline.explain);
   if (outcome.stopped) {
     throw new SlipwayError(`interrupted after ${outcome.done} of ${plan.steps.length} steps`, {
       code: 'INTERRUPTED',
@@ -125,14 +129,14 @@ export function gatherErrors(errors: readonly unknown[], summary: string): unkno
   return new SlipwayErrors(summary, { code: first.code, category: first.category }, ours);
 }
 
-function runFailed(outcome: Outcome): SlipwayError {
+function runFailed(outcome: Outcome, explain: Explain = (evidence) => ({ evidence })): SlipwayError {
   const errors = outcome.failures.map(
     ({ step, message, evidence }) =>
       new SlipwayError(message, {
         code: 'STEP_FAILED',
         category: 'failed',
         where: { host: step.host, phase: step.phase, step: step.id },
-        evidence,
+        ...explain(evidence),
       }),
   );
   const done = `${outcome.done} steps are done, ${outcome.skipped} were not started`;

@@ -89,6 +89,8 @@ export interface WaitAction {
   timeoutSeconds: number;
   /** The units whose logs explain a failure. */
   units?: readonly string[];
+  /** A unit that ended so often meanwhile will not come up: the wait is over. Default: never. */
+  restarts?: number;
 }
 
 /** Work on the operator's machine, carried out by the handler of that name. */

@@ -51,6 +51,8 @@ export const addons: Phase<Context> = {
         condition: 's=$(systemctl is-active kube-apiserver) || { echo "kube-apiserver is $s"; exit 1; }',
         timeoutSeconds: 180,
         units: ['etcd.service', 'kube-apiserver.service'],
+        // Neither waits for anything else that may not be there yet: an API server waits 20 s for its etcd before it ends.
+        restarts: 12,
       },
       onlyWith: [...work.map((step) => step.id), ...controlPlanes(cluster).map((host) => `${host.name}/kube-apiserver/unit`)],
     };

@@ -1,6 +1,6 @@
 import { API_ENDPOINT_PORT, isNode } from '../../components/topology.ts';
 import { asked } from './health.ts';
-import { failing, verdict, type VerifyCheck } from './verify.ts';
+import { count, failing, verdict, type VerifyCheck } from './verify.ts';
 
 /**
  * An API server answers a question without TLS by 400: that shows that it was reached, without a certificate. A load balancer of the user's
@@ -35,6 +35,6 @@ printf '%s\\n' "$s_said"`;
         : 'look at the load balancer, and at the way there';
       return [failing(name, what, { hint, evidence: `${name}: ${said}` })];
     });
-    return verdict(findings, { message: `${where} on ${asked(context).length} nodes` });
+    return verdict(findings, { message: `${where} on ${count(asked(context).length, 'node')}` });
   },
 };

@@ -11,9 +11,10 @@ export const coredns: VerifyCheck = {
   id: 'coredns',
   title: 'CoreDNS is available',
   applies: ({ cluster }) => cluster.addons.coredns,
+  // The condition Available allows for one pod that is missing, which of one is all.
   probe: (host, { patience }) =>
     isControlPlane(host)
-      ? `timeout ${patience + 2} ${KUBECTL} -n kube-system wait --for=condition=Available deployment/coredns --timeout=${patience}s >/dev/null 2>&1
+      ? `timeout ${patience + 2} ${KUBECTL} -n kube-system rollout status deployment/coredns --timeout=${patience}s >/dev/null 2>&1
 ${KUBECTL} get --raw /apis/apps/v1/namespaces/kube-system/deployments/coredns --request-timeout=10s
 echo; echo '@pods'
 ${KUBECTL} -n kube-system get pods -l k8s-app=kube-dns --request-timeout=10s -o go-template='{{range .items}}{{.metadata.name}} on {{with .spec.nodeName}}{{.}}{{else}}no node{{end}}: {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "PodScheduled") (eq .status "False")}} {{.message}}{{end}}{{end}}{{range .status.containerStatuses}}{{if not .ready}} not ready{{end}}{{with .state.waiting}} {{.reason}} {{.message}}{{end}}{{with .state.terminated}} {{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}'`

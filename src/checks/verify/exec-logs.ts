@@ -1,5 +1,5 @@
 import { KUBECTL } from '../../components/topology.ts';
-import { failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
+import { count, failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 /** Seconds. */
 const PATIENCE = 35;
@@ -42,6 +42,6 @@ wait`,
     const on = running.find(([, { name }]) => name === tried)?.[0];
     if (!/version/.test(answer))
       findings.push(failing(on ?? [], 'kubectl exec does not work', { hint, evidence: said('exec').slice(-2).join('\n') }));
-    return verdict(findings, { message: `logs from ${running.length} nodes, exec on ${on ?? 'none'}` });
+    return verdict(findings, { message: `logs from ${count(running.length, 'node')}, exec on ${on ?? 'none'}` });
   },
 };

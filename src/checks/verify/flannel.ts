@@ -1,6 +1,6 @@
 import { isNode, nodeAddress } from '../../components/topology.ts';
 import { asked } from './health.ts';
-import { failing, list, verdict, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
+import { count, failing, list, verdict, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
 
 /** The device that carries pod traffic to other nodes, by backend; host-gw uses the host's own. */
 const devices = { vxlan: 'flannel.1', wireguard: 'flannel-wg', udp: 'flannel0', 'host-gw': undefined } as const;
@@ -24,7 +24,7 @@ echo '@fdb'; ${backend === 'vxlan' ? `bridge fdb show dev ${devices.vxlan}` : ':
     const nodes = asked(context).map((host) => ({ host, ...parseFlannel(context.seen(host)!) }));
     const findings = nodes.flatMap((node) => judge(node, nodes, context));
     return verdict(findings, {
-      message: `${context.cluster.network.flannel.backend}, ${nodes.length} subnets of ${context.cluster.network.podCidr}`,
+      message: `${context.cluster.network.flannel.backend}, ${count(nodes.length, 'subnet')} of ${context.cluster.network.podCidr}`,
       data: { subnets: Object.fromEntries(nodes.map(({ host, subnet }) => [host.name, subnet])) },
     });
   },

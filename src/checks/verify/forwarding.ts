@@ -1,6 +1,6 @@
 import { isNode } from '../../components/topology.ts';
 import { asked } from './health.ts';
-import { failing, list, verdict, type Finding, type VerifyCheck } from './verify.ts';
+import { count, failing, list, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 const CHAIN = 'SLIPWAY-FORWARD';
 
@@ -12,7 +12,7 @@ export const forwarding: VerifyCheck = {
     const { podCidr, forwarding: mode } = context.cluster.network;
     const hosts = asked(context);
     const findings = hosts.flatMap((host) => judgeForwarding(host.name, context.seen(host)!, { podCidr, mode }));
-    return verdict(findings, { message: `${mode === 'scoped' ? `chain ${CHAIN}` : 'policy ACCEPT'} on ${hosts.length} nodes` });
+    return verdict(findings, { message: `${mode === 'scoped' ? `chain ${CHAIN}` : 'policy ACCEPT'} on ${count(hosts.length, 'node')}` });
   },
 };
 

@@ -1,4 +1,4 @@
-import { failing, verdict, type VerifyCheck } from './verify.ts';
+import { count, failing, verdict, type VerifyCheck } from './verify.ts';
 
 /** What a pod that does not start says, and what it points to. */
 const signs: readonly (readonly [RegExp, string])[] = [
@@ -32,6 +32,6 @@ export const pods: VerifyCheck = {
             }),
           ],
     );
-    return verdict(findings, { message: `on ${Object.keys(trial.pods).length} of ${Object.keys(trial.pods).length} nodes` });
+    return verdict(findings, { message: `on ${Object.keys(trial.pods).length} of ${count(Object.keys(trial.pods).length, 'node')}` });
   },
 };

@@ -1,4 +1,4 @@
-import { failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
+import { count, failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 export const services: VerifyCheck = {
   id: 'services',
@@ -19,7 +19,7 @@ export const services: VerifyCheck = {
         }),
       );
     return verdict(findings, {
-      message: `${trial.services?.echo} from ${calls.filter(({ kind }) => kind === 'service').length} pods and ${calls.filter(({ kind }) => kind === 'host-service').length} hosts`,
+      message: `${trial.services?.echo} from ${count(calls.filter(({ kind }) => kind === 'service').length, 'pod')} and ${count(calls.filter(({ kind }) => kind === 'host-service').length, 'host')}`,
     });
   },
 };

@@ -33,6 +33,24 @@ export function relevantLines(log: string, keep = KEEP): string[] {
   );
 }
 
+/**
+ * Shortens what a failed wait printed (src/engine/actions/wait.ts): of every unit's log the lines that explain, and what they point to.
+ * Text without logs stays as it is.
+ */
+export function explainUnits(evidence: string): { evidence: string; hint?: string } {
+  const [head = '', ...sections] = evidence.split(/^(?=\S+\.service is .* its last words:$)/m);
+  if (sections.length === 0) return { evidence };
+  const units = sections.map((section) => {
+    const [title = '', ...log] = section.trimEnd().split('\n');
+    return { title, lines: relevantLines(log.join('\n')) };
+  });
+  const hint = hintFor(units.flatMap(({ lines }) => lines));
+  return {
+    evidence: [head.trimEnd(), ...units.flatMap(({ title, lines }) => [title, ...lines.map((line) => `  ${line}`)])].join('\n'),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
 /** What systemd said last of a unit that somebody stopped: its own log is then none of the reason. */
 export function lastWords(log: string): string[] {
   const lines = log.split('\n').filter((line) => / systemd\[1\]: /.test(line));

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { SlipwayError, messageOf } from '../../base/errors.ts';
 import { readDiffs } from '../../engine/current.ts';
 import { runPipeline, type Finish } from '../../engine/pipeline.ts';
+import { explainUnits } from '../../checks/verify/unit-log.ts';
 import { operator } from '../../phases/operator.ts';
 import { planning } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
@@ -39,6 +40,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
       runner: session.runner,
       operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
       lock: session.lock,
+      explain: explainUnits,
     });
     session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(performance.now() - start), stats: session.stats });
     await session.settleDisplay();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { hintFor, lastWords, relevantLines } from '../../../src/checks/verify/unit-log.ts';
+import { explainUnits, hintFor, lastWords, relevantLines } from '../../../src/checks/verify/unit-log.ts';
 
 const at = (seconds: number, text: string): string => `2026-11-21T08:35:${String(seconds).padStart(2, '0')}+0000 w-1 kubelet[123]: ${text}`;
 
@@ -68,4 +68,21 @@ test.each([
 
 test('there is no hint for what is not known', () => {
   expect(hintFor(['Tuesday'])).toBeUndefined();
+});
+
+test('what a failed wait printed is cut down to what explains it', () => {
+  const evidence = [
+    'kube-apiserver is activating',
+    'it ends again and again',
+    'kube-apiserver.service is activating, restarted 13 times; its last words:',
+    '2026-11-21T08:35:10+0000 cp-1 kube-apiserver[123]: I1121 08:35:10.000000 123 options.go:1] small talk',
+    '2026-11-21T08:35:10+0000 cp-1 kube-apiserver[123]: Error: listen tcp 0.0.0.0:6443: bind: address already in use',
+    "2026-11-21T08:35:11+0000 cp-1 systemd[1]: kube-apiserver.service: Failed with result 'exit-code'.",
+  ].join('\n');
+  const explained = explainUnits(evidence);
+  expect(explained.evidence).toContain('restarted 13 times');
+  expect(explained.evidence).toContain('address already in use');
+  expect(explained.evidence).not.toContain('small talk');
+  expect(explained.hint).toMatch(/another process has the port/);
+  expect(explainUnits('tar: no such file')).toEqual({ evidence: 'tar: no such file' });
 });
