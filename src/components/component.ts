@@ -20,7 +20,7 @@ export interface Input {
  */
 export interface Component {
   name: string;
-  /** One sentence for docs/components.md. */
+  /** One sentence for readers. */
   summary: string;
   runsOn(host: Host, cluster: Cluster): boolean;
   /** Directories and files that hold only what we wrote: listed at every gathering, removed by reset. */

@@ -6,13 +6,12 @@ import type { Step } from './step.ts';
 export type EngineEvent =
   | { code: 'run.started'; verb: string; run: string; hosts: readonly string[] }
   | { code: 'stage'; stage: Stage; detail?: string }
-  | { code: 'host.connected'; host: string }
   | { code: 'host.gathered'; host: string }
   | { code: 'host.failed'; host: string; message: string }
   | { code: 'plan.made'; plan: Plan }
   | { code: 'lock.taken'; host: string }
   | { code: 'step.started'; step: StepName }
-  | { code: 'step.progress'; step: StepName; text?: string; done?: number; total?: number }
+  | { code: 'step.progress'; step: StepName; text: string }
   | { code: 'step.done'; step: StepName; ms: number }
   | { code: 'step.failed'; step: StepName; message: string; evidence: string }
   | { code: 'step.skipped'; step: StepName; because: string }
@@ -21,7 +20,7 @@ export type EngineEvent =
   | { code: 'warning'; message: string; hint?: string; host?: string }
   | { code: 'run.finished'; ok: boolean; ms: number; stats: Record<string, RunnerStats> };
 
-export type Stage = 'gather' | 'check' | 'plan' | 'lock' | 'run' | 'verify' | 'record';
+export type Stage = 'gather' | 'check' | 'plan' | 'lock' | 'run' | 'verify';
 
 /** The part of a step that identifies it to a reader. */
 export type StepName = Pick<Step, 'id' | 'host' | 'phase' | 'words'> & { kind: Step['action']['kind'] };
