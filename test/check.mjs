@@ -9,7 +9,7 @@ const cache = 'node_modules/.cache';
 
 const checks = [
   ['types', () => run`tsc --noEmit -p .`],
-  ['lint', () => run`eslint . --cache --cache-location ${cache}/eslint/ --max-warnings 0`],
+  ['lint', () => run`eslint . --max-warnings 0`],
   ['format', () => run`prettier . --check --cache --cache-location ${cache}/prettier --log-level warn`],
   ['build, for what is generated', () => run`tsc -p tsconfig.build.json`],
   ['generated files', () => run`${process.execPath} test/generate.mjs --check`],

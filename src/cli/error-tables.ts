@@ -12,10 +12,5 @@ export function checkTables(): Record<'preflight' | 'verify', string> {
 }
 
 function table(stage: 'PREFLIGHT' | 'VERIFY', checks: readonly { id: string; title: string }[]): string {
-  return [
-    '| code | check |',
-    '|---|---|',
-    ...checks.map(({ id, title }) => `| \`${checkCode(stage, id)}\` | ${title} |`),
-    '',
-  ].join('\n');
+  return ['| code | check |', '|---|---|', ...checks.map(({ id, title }) => `| \`${checkCode(stage, id)}\` | ${title} |`), ''].join('\n');
 }

@@ -4,14 +4,26 @@ import { testLab, TOUCHED, type TestLab } from '../helpers/lab.ts';
 
 /** What an administrator's hosts may look like: each line is one thing that preflight must see, and the host that has it. */
 const troubles: readonly { host: string; what: string; make: string }[] = [
-  { host: 'cp-1', what: 'a system that is too old', make: `sed -i 's/12 (bookworm)/10 (buster)/; s/^VERSION_ID=.*/VERSION_ID="10"/' /etc/os-release` },
+  {
+    host: 'cp-1',
+    what: 'a system that is too old',
+    make: `sed -i 's/12 (bookworm)/10 (buster)/; s/^VERSION_ID=.*/VERSION_ID="10"/' /etc/os-release`,
+  },
   { host: 'cp-1', what: 'a name server on the loopback', make: 'echo nameserver 127.0.0.53 >/etc/resolv.conf' },
-  { host: 'cp-1', what: 'another cluster of ours', make: 'mkdir -p /var/lib/slipway && echo \'{"cluster":"staging"}\' >/var/lib/slipway/state.json' },
+  {
+    host: 'cp-1',
+    what: 'another cluster of ours',
+    make: 'mkdir -p /var/lib/slipway && echo \'{"cluster":"staging"}\' >/var/lib/slipway/state.json',
+  },
   { host: 'w-1', what: 'another hostname', make: 'hostnamectl set-hostname debian' },
   { host: 'w-1', what: 'a cloned machine-id', make: 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id' },
   { host: 'w-2', what: 'a cloned machine-id', make: 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id' },
   { host: 'w-1', what: 'traces of k3s', make: 'mkdir -p /etc/rancher/k3s' },
-  { host: 'w-1', what: 'traces of kubeadm', make: 'mkdir -p /etc/kubernetes/manifests && touch /etc/kubernetes/manifests/kube-apiserver.yaml' },
+  {
+    host: 'w-1',
+    what: 'traces of kubeadm',
+    make: 'mkdir -p /etc/kubernetes/manifests && touch /etc/kubernetes/manifests/kube-apiserver.yaml',
+  },
   {
     host: 'w-1',
     what: 'a route into the pod network',
@@ -20,7 +32,11 @@ const troubles: readonly { host: string; what: string; make: string }[] = [
   { host: 'w-1', what: 'no useradd', make: 'mv /usr/sbin/useradd /usr/sbin/useradd.away' },
   { host: 'w-1', what: 'a proxy', make: 'echo https_proxy=http://proxy.example:3128 >>/etc/environment' },
   { host: 'w-2', what: 'a taken TCP port', make: 'systemd-run --quiet --unit=squatter systemd-socket-activate -l 10250 /bin/cat' },
-  { host: 'w-2', what: 'a taken UDP port', make: 'systemd-run --quiet --unit=squatter-udp systemd-socket-activate --datagram -l 8472 /bin/cat' },
+  {
+    host: 'w-2',
+    what: 'a taken UDP port',
+    make: 'systemd-run --quiet --unit=squatter-udp systemd-socket-activate --datagram -l 8472 /bin/cat',
+  },
   { host: 'w-2', what: 'a policy of DROP', make: 'iptables -w -P FORWARD DROP' },
   { host: 'w-2', what: 'a small file system without programs', make: 'mount -t tmpfs -o noexec,size=64m tmpfs /opt' },
   { host: 'w-2', what: 'a read-only file system', make: 'mkdir -p /var/lib/kubelet && mount -t tmpfs -o ro tmpfs /var/lib/kubelet' },
@@ -43,7 +59,10 @@ describe('preflight on hosts that are not fit', () => {
 
   /** Addresses and names of the lab differ from run to run. */
   function settled(text: string): string {
-    return text.replace(/\b10\.86\.\d+\.(\d+)\b/g, '10.86.0.$1').replaceAll(lab.name, 'LAB').replaceAll(lab.directory, 'DIRECTORY');
+    return text
+      .replace(/\b10\.86\.\d+\.(\d+)\b/g, '10.86.0.$1')
+      .replaceAll(lab.name, 'LAB')
+      .replaceAll(lab.directory, 'DIRECTORY');
   }
 
   test('says everything at once: host, finding, way out; exit 5, and nothing is touched', async () => {
