@@ -4,6 +4,7 @@ export { labDown } from './down.ts';
 export type { LabDownOptions } from './down.ts';
 export { labStatus } from './status.ts';
 export type { LabHostStatus, LabStatus } from './status.ts';
+export type { Refused } from './network.ts';
 export { labExec, labSsh } from './exec.ts';
 export type { LabExecOptions, LabExecResult, LabSshOptions } from './exec.ts';
 export { cutOff, pause, powerOff, powerOn, reboot, reconnect, resume } from './power.ts';

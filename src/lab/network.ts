@@ -40,12 +40,63 @@ export async function routesOfMachine(): Promise<string> {
   return run('ip', ['-4', 'route', 'show', 'table', 'all']);
 }
 
+/** What an operating system may ask for by itself, counted apart: names and time. */
+const countedPorts = [
+  ['udp', 53],
+  ['tcp', 53],
+  ['udp', 123],
+] as const;
+
+function refusalChain({ bridge }: LabRecord): string {
+  return `${bridge}-refused`;
+}
+
+/** Packets of an offline lab's hosts that wanted to leave its network, or wanted something of this machine. */
+export interface Refused {
+  protocol: 'tcp' | 'udp' | 'other';
+  /** Only for the ports that are counted apart: 53 and 123. */
+  port?: number;
+  packets: number;
+}
+
+/** What was refused since the lab was made; nothing that is 0. */
+export async function refusedPackets(lab: LabRecord): Promise<Refused[]> {
+  if (!lab.offline) return [];
+  return parseRefused(await run('iptables', ['-w', '-t', 'filter', '-L', refusalChain(lab), '-v', '-n', '-x']));
+}
+
+/** Reads `iptables -L CHAIN -v -n -x`. */
+export function parseRefused(text: string): Refused[] {
+  return text.split('\n').flatMap((line) => {
+    const [, packets, name] = /^\s*(\d+)\s+\d+\s+REJECT\s+(\S+)\s/.exec(line) ?? [];
+    if (packets === undefined || Number(packets) === 0) return [];
+    // Newer versions of iptables print the number of the protocol with -n.
+    const protocol = name === 'tcp' || name === '6' ? 'tcp' : name === 'udp' || name === '17' ? 'udp' : 'other';
+    const port = / dpt:(\d+)/.exec(line)?.[1];
+    return [{ protocol, ...(port === undefined ? {} : { port: Number(port) }), packets: Number(packets) }];
+  });
+}
+
 /** The rules of one lab, without -A or -D; `-w` waits for the lock of iptables. */
 function rules(lab: LabRecord): string[][] {
   const comment = ['-m', 'comment', '--comment', `slipway-lab ${lab.name}`];
   // Where bridged packets pass iptables, a FORWARD policy of DROP (docker sets one) would cut the hosts off from each other.
   const between = ['filter', 'FORWARD', '-i', lab.bridge, '-o', lab.bridge, ...comment, '-j', 'ACCEPT'];
-  if (lab.offline) return [between, ['filter', 'FORWARD', '-i', lab.bridge, '!', '-o', lab.bridge, ...comment, '-j', 'REJECT']];
+  if (lab.offline) {
+    const chain = refusalChain(lab);
+    const refuse = (...match: string[]): string[] => ['filter', chain, ...match, ...comment, '-j', 'REJECT'];
+    return [
+      between,
+      ['filter', 'FORWARD', '-i', lab.bridge, '!', '-o', lab.bridge, ...comment, '-j', chain],
+      // Hosts answer this machine; they have nothing to ask of it.
+      ['filter', 'INPUT', '-i', lab.bridge, '-m', 'conntrack', '--ctstate', 'NEW', ...comment, '-j', chain],
+      // Rules are inserted, so the last comes first: a packet is counted under its port if we name it, else under its protocol.
+      refuse(),
+      refuse('-p', 'udp'),
+      refuse('-p', 'tcp'),
+      ...countedPorts.map(([protocol, port]) => refuse('-p', protocol, '--dport', String(port))),
+    ];
+  }
   return [
     between,
     ['filter', 'FORWARD', '-i', lab.bridge, '!', '-o', lab.bridge, ...comment, '-j', 'ACCEPT'],
@@ -64,6 +115,7 @@ export async function networkUp(lab: LabRecord): Promise<void> {
   await writeFile(`/proc/sys/net/ipv4/neigh/${lab.bridge}/retrans_time_ms`, '50');
   // Also for a lab that leads nowhere: a packet that is refused is better than one that is lost.
   await writeFile(`/proc/sys/net/ipv4/conf/${lab.bridge}/forwarding`, '1');
+  if (lab.offline) await attempt('iptables', ['-w', '-t', 'filter', '-N', refusalChain(lab)]);
   for (const [table = '', chain = '', ...rule] of rules(lab)) {
     if ((await attempt('iptables', ['-w', '-t', table, '-C', chain, ...rule])).exitCode !== 0)
       await run('iptables', ['-w', '-t', table, '-I', chain, ...rule]);
@@ -81,6 +133,7 @@ export async function networkDown(lab: LabRecord): Promise<void> {
   for (const [table = '', chain = '', ...rule] of rules(lab)) {
     while ((await attempt('iptables', ['-w', '-t', table, '-D', chain, ...rule])).exitCode === 0);
   }
+  if (lab.offline) await attempt('iptables', ['-w', '-t', 'filter', '-X', refusalChain(lab)]);
   while ((await attempt('ip', ['rule', 'del', ...serviceRule(lab)])).exitCode === 0);
   for (const host of lab.hosts) await attempt('ip', ['link', 'del', hostLink(host.machine)]);
   await attempt('ip', ['link', 'del', lab.bridge]);

@@ -1,6 +1,7 @@
 import { cgroups, groupOf, isFrozen, memoryOf } from './cgroups.ts';
 import { isOn } from './host.ts';
-import { linkIsUp } from './network.ts';
+import { linkIsUp, refusedPackets } from './network.ts';
+import type { Refused } from './network.ts';
 import { readRecord, readRecords } from './record.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
 import { greets } from './ssh.ts';
@@ -13,6 +14,8 @@ export interface LabStatus {
   directory: string;
   range: string;
   offline: boolean;
+  /** For an offline lab: packets of its hosts that wanted to leave it, since it was made. */
+  refused: Refused[];
   user: string;
   hosts: LabHostStatus[];
 }
@@ -43,6 +46,8 @@ export async function labStatus(options: { name?: string } = {}): Promise<LabSta
         directory,
         range,
         offline,
+        // Without its rules, as a killed `down` leaves it, nothing was counted.
+        refused: await refusedPackets(record).catch(() => []),
         user,
         hosts,
       };

@@ -19,7 +19,7 @@ export async function traces(name: string, options: { number?: number | undefine
   const found = {
     process: having(processes, `slipway-lab/${name}/`, `--name ${name} `, `--machine=l${String(number)}-`),
     link: having(links, ...numbered),
-    rule: having(rules, `slipway-lab ${name}"`),
+    rule: having(rules, `slipway-lab ${name}"`, ...(number === undefined ? [] : [`:slab${String(number)}-`])),
     policy: having(policies, ...numbered),
     group: groups.split('\n').filter((line) => line !== ''),
     mount: await mounts(`/var/lib/slipway-lab/${name}/`),

@@ -3,6 +3,7 @@ import { exitCodes } from '../exit-code.ts';
 import { wholeNumber } from '../options.ts';
 import { formatted } from '../output.ts';
 import { table } from '../style.ts';
+import type { Refused } from '../../lab/index.ts';
 
 const load = () => import('../../lab/index.ts');
 
@@ -40,8 +41,8 @@ export const status: Handler = async ({ options }, io) => {
           ? 'No lab on this machine. Make one: slipway lab up'
           : labs
               .map(
-                ({ name, state, directory, hosts }) =>
-                  `${name} (${state}) in ${directory}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`,
+                ({ name, state, directory, hosts, offline, refused }) =>
+                  `${name} (${state}) in ${directory}${offline ? `, offline: ${refusedText(refused)}` : ''}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`,
               )
               .join('\n'),
     }),
@@ -63,3 +64,9 @@ export const exec: Handler = async ({ args, options }, io) => {
   });
   return exitCode;
 };
+
+function refusedText(refused: readonly Refused[]): string {
+  if (refused.length === 0) return 'no packet wanted to leave';
+  const parts = refused.map(({ protocol, port, packets }) => `${packets} ${protocol}${port === undefined ? '' : ` to port ${port}`}`);
+  return `refused packets: ${parts.join(', ')}`;
+}
