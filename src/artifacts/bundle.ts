@@ -1,71 +1,117 @@
-import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { SlipwayError, messageOf } from '../base/errors.ts';
 import { zstdMissing } from './archive.ts';
+import { bundleBytes, bundleInvalid, checkEveryByte, memberRange, readContents, type Contents, type ReadOptions } from './bundle-file.ts';
+import { isRead, rememberRead } from './cache.ts';
 import { contentDigest } from './digest.ts';
 import { codeOf, sha256OfFile, syncFile } from './files.ts';
-import { formatLock, lockedIn, parseLock } from './lock-file.ts';
+import { lockedIn } from './lock-file.ts';
 import { progressClock } from './progress.ts';
 import type { FetchOptions, Source } from './source.ts';
 import type { Store } from './store.ts';
-import { bytesOf, bytesOfFile, tar } from './tar.ts';
-import type { Artefact, Lock, LockedArtefact } from './types.ts';
+import { bytesOfFile } from './tar.ts';
+import type { Artefact, LockedArtefact } from './types.ts';
 
-/** The member that says what is in a bundle, in the form of cluster.lock. */
-const CONTENTS = 'bundle.lock';
+export type { Contents } from './bundle-file.ts';
+export { readContents } from './bundle-file.ts';
 
-export interface BundleRequest {
+export interface BundlePart {
+  /** Where its archive comes from. */
   store: Pick<Store, 'archive'>;
   /** Resolved by that store. */
-  locked: readonly LockedArtefact[];
-  path: string;
-  signal?: AbortSignal | undefined;
+  locked: LockedArtefact;
 }
 
-/** Writes everything into one file for a hall without a network: a tar of `bundle.lock` and the archives. The same artefacts give the same bytes. */
-export async function writeBundle({ store, locked, path, signal }: BundleRequest): Promise<void> {
-  const archives = await Promise.all(
-    locked.map(async (entry) => {
-      const archive = await store.archive(entry, 'zstd', { signal });
-      return { name: memberOf(entry), mode: 0o644, content: bytesOfFile(archive.path, archive.size) };
+export interface BundleRequest {
+  parts: readonly BundlePart[];
+  path: string;
+  signal?: AbortSignal | undefined;
+  /** Called for each archive that is ready, and while the file is written. */
+  onArchive?: ((locked: LockedArtefact) => void) | undefined;
+  onBytes?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Writes everything into one file for a hall without a network. The same artefacts give the same bytes. */
+export async function writeBundle({ parts, path, signal, onArchive, onBytes }: BundleRequest): Promise<void> {
+  const members = await Promise.all(
+    parts.map(async ({ store, locked }) => {
+      const archive = await store.archive(locked, 'zstd', { signal });
+      onArchive?.(locked);
+      return { name: memberOf(locked), size: archive.size, sha256: archive.sha256, content: bytesOfFile(archive.path, archive.size) };
     }),
   );
-  const bundle = tar([{ name: CONTENTS, mode: 0o644, content: bytesOf(formatLock({ version: 1, artifacts: locked })) }, ...archives]);
+  const bundle = bundleBytes(
+    parts.map(({ locked }) => locked),
+    members,
+  );
   const temporary = `${path}.${randomUUID()}.tmp`;
+  let done = 0;
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bundle.read()) {
+      yield chunk;
+      onBytes?.((done += chunk.length), bundle.size);
+    }
+  };
   try {
-    await pipeline(Readable.from(bundle.read()), createWriteStream(temporary), signal ? { signal } : {});
+    await pipeline(Readable.from(counted()), createWriteStream(temporary), signal ? { signal } : {});
     await syncFile(temporary);
     await rename(temporary, path);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw unwritable(path, error);
   } finally {
     await rm(temporary, { force: true });
   }
 }
 
-/** What a bundle says it has. Throws ARTIFACT_BUNDLE_INVALID (usage). */
-export async function readBundle(path: string): Promise<Lock> {
-  const { failed, stdout, stderr } = await execa('tar', ['-xOf', resolve(path), CONTENTS], { reject: false, stripFinalNewline: false });
-  if (failed) throw invalid(path, stderr);
-  return parseLock(stdout, path);
+/** Reads every byte of a bundle, unless this machine has done so before and the file has not been touched since. Throws as readContents. */
+export async function verifyOnce(
+  path: string,
+  { cacheDirectory, ...options }: ReadOptions & { cacheDirectory: string },
+): Promise<Contents> {
+  const contents = await readContents(path);
+  const record = join(cacheDirectory, 'bundles', `${contents.digest}.seen`);
+  if (await isRead(path, record)) return contents;
+  await checkEveryByte(path, options);
+  await rememberRead(path, record);
+  return contents;
+}
+
+/** Throws ARTIFACT_NOT_IN_BUNDLE (refused), for all that is missing at once. */
+export function requireInBundle({ artifacts }: Pick<Contents, 'artifacts'>, wanted: readonly Artefact[], path: string): void {
+  const missing = wanted.filter((artefact) => !lockedIn({ version: 1, artifacts }, artefact));
+  if (missing.length === 0) return;
+  const words = ({ name, version, arch }: Omit<Artefact, 'files'>): string => `${name} ${version} ${arch}`;
+  const architectures = new Set(artifacts.map(({ arch }) => arch));
+  const foreign = [...new Set(missing.map(({ arch }) => arch))].filter((arch) => !architectures.has(arch));
+  const what =
+    foreign.length > 0
+      ? `has nothing for ${foreign.join(' and ')}`
+      : missing.length === 1
+        ? `has no ${words(missing[0]!)}`
+        : `lacks ${missing.length} artefacts`;
+  throw new SlipwayError(`${path} ${what}`, {
+    code: 'ARTIFACT_NOT_IN_BUNDLE',
+    category: 'refused',
+    where: { file: path },
+    hint: 'Make the bundle anew with `slipway bundle create`, for this Kubernetes version and these architectures.',
+    evidence: `It lacks:\n${missing.map(words).join('\n')}\nIt has:\n${artifacts.map(words).join('\n')}`,
+  });
 }
 
 /** The artefacts of a bundle file, checked against the digests in it. */
 export function bundleSource(path: string): Source {
-  let contents: Promise<Lock> | undefined;
+  let contents: Promise<Contents> | undefined;
   const entryOf = async (artefact: Artefact): Promise<LockedArtefact> => {
-    const lock = await (contents ??= readBundle(path));
-    const entry = lockedIn(lock, artefact);
-    if (entry) return entry;
-    throw new SlipwayError(`${path} has no ${artefact.name} ${artefact.version} for ${artefact.arch}`, {
-      code: 'ARTIFACT_NOT_IN_BUNDLE',
-      category: 'failed',
-      hint: 'Make the bundle anew with `slipway bundle create`, for this Kubernetes version and these architectures.',
-      evidence: `It has:\n${lock.artifacts.map(({ name, version, arch }) => `${name} ${version} ${arch}`).join('\n')}`,
-    });
+    const { artifacts } = await (contents ??= readContents(path));
+    requireInBundle({ artifacts }, [artefact], path);
+    return lockedIn({ version: 1, artifacts }, artefact)!;
   };
   return {
     async identify({ artefact }) {
@@ -77,7 +123,8 @@ export function bundleSource(path: string): Source {
       for (const { artefact } of wanted) {
         const entry = await entryOf(artefact);
         clock.started(artefact);
-        await options.deliver({ artefact, source: entry.source, files: await unpack(entry, path, options) });
+        const onBytes = (done: number, total: number): void => clock.working(artefact, { bytes: { done, total } });
+        await options.deliver({ artefact, source: entry.source, files: await unpack(entry, path, { ...options, onBytes }) });
         clock.finished(artefact);
       }
     },
@@ -87,25 +134,44 @@ export function bundleSource(path: string): Source {
 async function unpack(
   entry: LockedArtefact,
   path: string,
-  { directory, signal }: Pick<FetchOptions, 'directory' | 'signal'>,
+  { directory, signal, onBytes }: Pick<FetchOptions, 'directory' | 'signal'> & Required<Pick<ReadOptions, 'onBytes'>>,
 ): Promise<Record<string, string>> {
-  const place = join(directory, memberOf(entry).replace(/\.tar\.zst$/, ''));
+  const { name, start, end, size, sha256 } = await memberRange(path, memberOf(entry));
+  const place = join(directory, name.replace(/\.tar\.zst$/, ''));
   await mkdir(place);
   const cancel = signal ? { cancelSignal: signal } : {};
+  const hash = createHash('sha256');
+  let done = 0;
+  const archive = new Transform({
+    transform(chunk: Buffer, _encoding, next) {
+      hash.update(chunk);
+      onBytes?.((done += chunk.length), size);
+      next(undefined, chunk);
+    },
+  });
   try {
-    // The bytes go from program to program; a failure of any of the three rejects.
-    await execa('tar', ['-xOf', resolve(path), memberOf(entry)], { buffer: { stdout: false }, ...cancel })
-      .pipe('zstd', ['-dcq'], { buffer: { stdout: false }, ...cancel })
-      .pipe('tar', ['-xf', '-', '-C', place, '--no-same-owner'], cancel);
+    // The bytes go from program to program; a failure of any of them rejects.
+    await Promise.all([
+      pipeline(createReadStream(path, { start, end: end - 1, highWaterMark: 1 << 20 }), archive),
+      execa('zstd', ['-dcq'], { input: archive, buffer: { stdout: false }, ...cancel }).pipe(
+        'tar',
+        ['-xf', '-', '-C', place, '--no-same-owner'],
+        cancel,
+      ),
+    ]);
   } catch (error) {
     signal?.throwIfAborted();
-    throw codeOf(error) === 'ENOENT' ? zstdMissing() : invalid(path, messageOf(error));
+    throw codeOf(error) === 'ENOENT' ? zstdMissing() : bundleInvalid(path, messageOf(error));
   }
+  const got = hash.digest('hex');
+  if (got !== sha256) throw bundleInvalid(path, `${name}: expected sha256 ${sha256}, got ${got}`);
 
-  const files = Object.fromEntries(Object.keys(entry.files).map((name) => [name, join(place, name)]));
-  for (const [name, file] of Object.entries(files)) {
-    const got = await sha256OfFile(file, signal);
-    if (got !== entry.files[name]) throw invalid(path, `${name}: expected ${entry.files[name]}, got ${got}`);
+  const files = Object.fromEntries(Object.keys(entry.files).map((file) => [file, join(place, file)]));
+  for (const [file, unpacked] of Object.entries(files)) {
+    const digest = await sha256OfFile(unpacked, signal).catch((error: unknown) => {
+      throw codeOf(error) === 'ENOENT' ? bundleInvalid(path, `${name} has no ${file}`) : error;
+    });
+    if (digest !== entry.files[file]) throw bundleInvalid(path, `${file} in ${name}: expected sha256 ${entry.files[file]}, got ${digest}`);
   }
   return files;
 }
@@ -114,12 +180,13 @@ function memberOf({ name, version, arch }: Pick<LockedArtefact, 'name' | 'versio
   return `${name}-${version}-${arch}.tar.zst`;
 }
 
-function invalid(path: string, evidence: string): SlipwayError {
-  return new SlipwayError(`${path} is not a whole bundle`, {
-    code: 'ARTIFACT_BUNDLE_INVALID',
-    category: 'usage',
+function unwritable(path: string, error: unknown): unknown {
+  if (!['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) return error;
+  return new SlipwayError(`The bundle ${path} cannot be written: ${messageOf(error)}`, {
+    code: 'ARTIFACT_BUNDLE_UNWRITABLE',
+    category: 'failed',
     where: { file: path },
-    evidence,
-    hint: 'Copy it again, or make it anew with `slipway bundle create`.',
+    hint: 'Make room or give yourself the right to write there, or name another file with -o.',
+    cause: error,
   });
 }

@@ -104,6 +104,20 @@ export async function hasBytes(path: string, sha256: string): Promise<boolean> {
   return false;
 }
 
+/** Whether a file that lies elsewhere is as it was when `rememberRead` was called with the same record. */
+export async function isRead(path: string, record: string): Promise<boolean> {
+  const now = await seenNow(path);
+  const before = parseJson((await unlessMissing(readFile(record, 'utf8'))) ?? '', seenSchema);
+  return now !== undefined && before !== undefined && same(before, now);
+}
+
+export async function rememberRead(path: string, record: string): Promise<void> {
+  await mkdir(dirname(record), { recursive: true });
+  const temporary = `${record}.${randomUUID()}`;
+  await writeFile(temporary, JSON.stringify(await seenNow(path)));
+  await rename(temporary, record);
+}
+
 /** Remembers that the bytes of a file are what its name or its description says. */
 export async function remember(path: string): Promise<void> {
   const seen = await seenNow(path);

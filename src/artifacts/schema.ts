@@ -2,8 +2,8 @@ import * as z from 'zod';
 import type { Lock, LockedArtefact } from './types.ts';
 
 /** A file or directory name that cannot leave its place. */
-const plainName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'a plain name of letters, digits, dots, dashes and underscores');
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 of 64 hexadecimal digits');
+export const plainName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'a plain name of letters, digits, dots, dashes and underscores');
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 of 64 hexadecimal digits');
 
 export const lockedArtefactSchema: z.ZodType<LockedArtefact> = z.strictObject({
   name: plainName,

@@ -198,9 +198,10 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
   }
 }
 
-/** A machine without Go can still use what is locked and cached; the source says so itself when it is asked to fetch. */
+/** A machine without Go or without the right bundle can still use what is locked and cached; the source says so itself when it is asked to fetch. */
 function ignoreMissingTool(error: unknown): undefined {
-  if (isSlipwayError(error) && (error.code === 'ARTIFACT_TOOL_MISSING' || error.code === 'ARTIFACT_SOURCE_UNREACHABLE')) return undefined;
+  const excused = ['ARTIFACT_TOOL_MISSING', 'ARTIFACT_SOURCE_UNREACHABLE', 'ARTIFACT_NOT_IN_BUNDLE', 'ARTIFACT_BUNDLE_MISSING'];
+  if (isSlipwayError(error) && excused.includes(error.code)) return undefined;
   throw error;
 }
 

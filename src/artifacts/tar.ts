@@ -16,7 +16,8 @@ export interface TarEntry {
 
 /** 1980-01-01 UTC: the same in every archive, and not so old that GNU tar warns of it. */
 const MODIFIED = 315_532_800;
-const BLOCK = 512;
+/** Headers are one block, and content is filled up to the next with zeros. */
+export const BLOCK = 512;
 
 export function bytesOf(content: string | Uint8Array): Bytes {
   const buffer = Buffer.from(content);
@@ -56,12 +57,13 @@ async function* write(entries: readonly TarEntry[]): AsyncGenerator<Uint8Array> 
   yield Buffer.alloc(2 * BLOCK);
 }
 
-function padded(size: number): number {
+/** The blocks that this many bytes of content take. */
+export function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** POSIX ustar, IEEE 1003.1 "pax Interchange Format". Sizes end at 8 GiB and names at 100 bytes, which nothing here comes near. */
-function header({ name, mode, content }: TarEntry): Buffer {
+/** The block before an entry's content. POSIX ustar, IEEE 1003.1 "pax Interchange Format". Sizes end at 8 GiB and names at 100 bytes, which nothing here comes near. */
+export function header({ name, mode, content }: TarEntry): Buffer {
   const size = content?.size ?? 0;
   if (Buffer.byteLength(name) > 100 || size >= 8 ** 11) throw bug(`${name} does not fit into a tar header`);
   const block = Buffer.alloc(BLOCK);
