@@ -1,9 +1,12 @@
-import type { Component } from './component.ts';
+import type { Component, PackageUse } from './component.ts';
 import { clientCertificate } from './kubernetes-client.ts';
 import { API_ENDPOINT_PORT, controlPlanes, isNode, nodeAddress, PKI, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/slipway/api-endpoint';
 const identity = { name: 'api-endpoint', user: 'slipway-api-endpoint' };
+
+/** What it needs of the distribution. */
+export const apiEndpointPackages: readonly PackageUse[] = [{ name: 'haproxy', provides: ['haproxy'] }];
 
 /** Nodes reach the API through their own loopback, so that no control plane is special. */
 export const apiEndpoint: Component = {
@@ -12,7 +15,7 @@ export const apiEndpoint: Component = {
   runsOn: (host, cluster) => isNode(host) && cluster.api.endpoint === 'node-local',
   owns: [`${UNITS}/api-endpoint.service`],
   declare: ({ cluster }) => ({
-    packages: [{ name: 'haproxy', provides: ['haproxy'] }],
+    packages: apiEndpointPackages,
     directories: [{ path: CONFIG, mode: '0700' }],
     files: [
       {

@@ -1,7 +1,10 @@
-import type { Component } from './component.ts';
+import type { Component, PackageUse } from './component.ts';
 import { isNode, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/slipway/forwarding';
+
+/** What it needs of the distribution. */
+export const forwardingPackages: readonly PackageUse[] = [{ name: 'iptables', provides: ['iptables'] }];
 
 /** Hosts whose FORWARD chain drops by default (docker, firewalls) are normal; only the pods' own traffic is let through. */
 export const forwarding: Component = {
@@ -10,7 +13,7 @@ export const forwarding: Component = {
   runsOn: isNode,
   owns: [`${UNITS}/slipway-forwarding.service`],
   declare: ({ cluster }) => ({
-    packages: [{ name: 'iptables', provides: ['iptables'] }],
+    packages: forwardingPackages,
     directories: [{ path: CONFIG, mode: '0700' }],
     files: [
       {

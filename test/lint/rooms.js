@@ -43,7 +43,7 @@ const pure = [
   /^src\/engine\/actions\//,
   /^src\/facts\/os\//,
   /^src\/pki\/(types|status|groups)\.ts$/,
-  /^src\/artifacts\/(types|catalogue|digest)\.ts$/,
+  /^src\/artifacts\/(types|catalogue|digest|package-names|progress-text)\.ts$/,
 ];
 
 /** The parts of pure rooms that read files or hosts: what is read there is passed in elsewhere. */

@@ -117,6 +117,45 @@ ${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) sys
 )`;
   },
 
+  installFilesCommand(packages, { directory, wanted }) {
+    const units = wanted.filter((name) => name in services);
+    return `(
+exec </dev/null
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
+${missing}
+${journal}
+${tidy}
+[ -n "$(f_missing ${sh`${packages}`})" ] || exit 0
+cd ${sh`${directory}`} || exit
+f_all=$(for f_f in *.deb; do echo "$(dpkg-deb --show --showformat '\${Package} \${Version}' "$f_f") $f_f"; done)
+f_new=$(f_missing $(echo "$f_all" | cut -d' ' -f1))
+f_debs=$(echo "$f_all" | while read -r f_p f_v f_f; do case " "$f_new" " in *[[:space:]]"$f_p"[[:space:]]*) echo "./$f_f" ;; esac; done)
+f_newer=$(echo "$f_all" | while read -r f_p f_v f_f; do
+  f_h=$(dpkg-query -W -f '\${Version}' "$f_p" 2>/dev/null) || :
+  if [ -n "$f_h" ] && dpkg --compare-versions "$f_h" lt "$f_v"; then echo "./$f_f"; fi
+done)
+f_install() {
+  f_tries=0
+  until f_said=$(SYSTEMD_OFFLINE=1 dpkg --force-confold --install "$@" 2>&1); do
+    f_tries=$((f_tries + 1))
+    case $f_said in *lock*) [ "$f_tries" -lt 300 ] && sleep 1 && continue ;; esac
+    return 1
+  done
+}
+${units.length === 0 ? '' : quiet(units.map((name) => services[name]!))}
+# What is older than what these packages were made with is brought up with them, but only when they will not do without.
+f_install $f_debs || f_install $f_debs $f_newer || {
+  printf '%s\\n' "$f_said" >&2
+  dpkg --purge --force-depends $f_new >/dev/null 2>&1
+  exit 1
+}
+# What nobody asked for goes again with what needed it.
+f_auto=$(for f_p in $f_new; do case " ${wanted.join(' ')} " in *" $f_p "*) ;; *) echo "$f_p" ;; esac; done)
+[ -z "$f_auto" ] || apt-mark auto $f_auto >/dev/null
+${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) systemctl disable --quiet --now ${services[name]} ;; esac`).join('\n')}
+)`;
+  },
+
   /** What only these packages needed is the difference of what apt would remove by itself after and before: the administrator's own orphans stay. */
   removeCommand(packages) {
     const orphans = `apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | sort`;

@@ -30,6 +30,11 @@ export interface OsModule {
    * there. `refresh` reads the package lists first; without it they are read only when the installation fails. No service is started or enabled.
    */
   installCommand(packages: readonly string[], options: { refresh: boolean }): string;
+  /**
+   * The same from package files in a directory, one for each package and for what it needs, without asking anything outside of the host: those
+   * that it does not have yet. `wanted` are all packages that are there for their own sake. Undefined where we cannot do that.
+   */
+  installFilesCommand?(packages: readonly string[], from: { directory: string; wanted: readonly string[] }): string;
   /** The inverse: removes the packages, their configuration, and what only they had brought along. */
   removeCommand(packages: readonly string[]): string;
   /** Whether this very release is part of the tests on real hosts. */

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { osModule, osRefusal } from '../../../src/facts/os/index.ts';
 import { atLeast } from '../../../src/facts/os/os.ts';
 import { parseFacts } from '../../../src/facts/parse.ts';
@@ -108,6 +108,9 @@ describe('package commands', () => {
       system.installCommand(['haproxy', 'conntrack'], { refresh: true }),
       system.installCommand(['zstd'], { refresh: false }),
       system.removeCommand(['haproxy']),
+      ...(system.installFilesCommand
+        ? [system.installFilesCommand(['haproxy'], { directory: "/opt/it's here", wanted: ['haproxy', 'iptables'] })]
+        : []),
     ];
     for (const text of texts) expect(spawnSync('sh', ['-n'], { input: text, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
   });
@@ -164,6 +167,44 @@ describe('package commands', () => {
         'apt-get': 'echo "E: no network"; return 100',
       }),
     ).toEqual({ status: 1, lines: [] });
+  });
+
+  describe('from files', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'slipway-os-'));
+    afterAll(() => rmSync(directory, { recursive: true }));
+    const text = debian.installFilesCommand!(['conntrack'], { directory, wanted: ['conntrack'] });
+
+    /** Of these files the host has libc6, and an older one; as in a step, the first command that fails ends it. */
+    function install(dpkg: string): { status: number | null; lines: string[]; called: string[] } {
+      for (const name of ['conntrack', 'libmnl0', 'libc6']) writeFileSync(join(directory, `${name}.deb`), '');
+      const log = join(directory, 'log');
+      const { status, lines } = run(`set -e\n${text}`, {
+        'dpkg-query': 'case "$*" in *Status*libc6) echo installed ;; *Version*libc6) echo 1 ;; *) return 1 ;; esac',
+        'dpkg-deb': 'echo "${4%.deb} 2"',
+        'apt-mark': `echo "mark $*" >>${log}`,
+        dpkg: `case $1 in --compare-versions) [ "$2" -lt "$4" ] ;; *) echo "$*" | sed 's/--force-confold //' >>${log}; ${dpkg} ;; esac`,
+      });
+      const called = readFileSync(log, 'utf8').split('\n').filter(Boolean);
+      rmSync(log);
+      return { status, lines, called };
+    }
+
+    test('install what is missing, and mark what nobody asked for', () => {
+      expect(install(':')).toEqual({ status: 0, lines: [], called: ['--install ./conntrack.deb ./libmnl0.deb', 'mark auto libmnl0'] });
+    });
+
+    test('bring up what is too old only when it does not go without', () => {
+      expect(install('case "$*" in *libc6*) ;; *) return 1 ;; esac').called).toEqual([
+        '--install ./conntrack.deb ./libmnl0.deb',
+        '--install ./conntrack.deb ./libmnl0.deb ./libc6.deb',
+        'mark auto libmnl0',
+      ]);
+    });
+
+    test('leave nothing half installed, and say why', () => {
+      const { status, called } = install('echo broken; return 1');
+      expect([status, called.at(-1)]).toEqual([1, '--purge --force-depends conntrack libmnl0']);
+    });
   });
 
   test('remove what only the packages had brought along, and leave the administrator’s own orphans', () => {

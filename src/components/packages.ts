@@ -1,0 +1,12 @@
+import type { Cluster } from '../config/cluster.ts';
+import { apiEndpoint, apiEndpointPackages } from './api-endpoint.ts';
+import type { PackageUse } from './component.ts';
+import { forwarding, forwardingPackages } from './forwarding.ts';
+
+/** Packages of the distribution that hosts of a cluster need, without a look at any of them. */
+export function packagesFor(cluster: Cluster): readonly PackageUse[] {
+  return [
+    { component: apiEndpoint, packages: apiEndpointPackages },
+    { component: forwarding, packages: forwardingPackages },
+  ].flatMap(({ component, packages }) => (cluster.hosts.some((host) => component.runsOn(host, cluster)) ? packages : []));
+}
