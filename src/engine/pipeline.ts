@@ -20,8 +20,8 @@ export interface Gathered<C> {
 export interface Pipeline<C> {
   playbook: Playbook<C>;
   gather(): Promise<Gathered<C>>;
-  /** Throws when something must be mended first. Pure over what was gathered. */
-  check(gathered: Gathered<C>): void;
+  /** Throws when something must be mended first. Looks at what was gathered and at the operator's own files; asks no host. */
+  check(gathered: Gathered<C>): Promise<void>;
   /** Shows the plan and asks; false ends the verb with nothing changed. Not called for an empty plan. */
   confirm(plan: Plan, gathered: Gathered<C>): Promise<boolean>;
   /** After a run, and after an empty plan (`changed` false: a quick look). */
@@ -87,7 +87,7 @@ export async function preparePlan<C>(
   const gathered = await pipeline.gather();
   pipeline.stop.throwIfAborted();
   emit({ code: 'stage', stage: 'check' });
-  pipeline.check(gathered);
+  await pipeline.check(gathered);
   emit({ code: 'stage', stage: 'plan' });
   const plan = makePlan(pipeline.playbook.phases, gathered.context, gathered.states);
   emit({ code: 'plan.made', plan });

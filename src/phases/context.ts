@@ -1,5 +1,5 @@
 import type { ComponentVersions } from '../artifacts/catalogue.ts';
-import type { Lock } from '../artifacts/types.ts';
+import type { Lock, LockedArtefact } from '../artifacts/types.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { HostState } from '../engine/state.ts';
 import { emptyState } from '../engine/state.ts';
@@ -18,6 +18,8 @@ export interface Context {
   states: Readonly<Record<string, HostState>>;
   versions: ComponentVersions;
   lock: Lock;
+  /** The distributions' packages that a bundle has; see artifacts/package-names.ts. */
+  packages?: readonly LockedArtefact[] | undefined;
   inventory: Inventory;
   /** Milliseconds since 1970. */
   now: number;

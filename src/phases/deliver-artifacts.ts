@@ -1,12 +1,14 @@
 import { declarations } from '../components/declare.ts';
 import { artefactsFor } from '../artifacts/catalogue.ts';
 import { contentDigest } from '../artifacts/digest.ts';
-import type { Architecture, Artefact } from '../artifacts/types.ts';
+import { packageFile, packagesName, systemOf } from '../artifacts/package-names.ts';
+import type { Architecture, Artefact, LockedArtefact } from '../artifacts/types.ts';
 import { bug } from '../base/errors.ts';
-import type { Declaration } from '../components/component.ts';
+import type { Declaration, PackageUse } from '../components/component.ts';
 import { isNode } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
+import { OPT } from '../engine/state.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { osModule } from '../facts/os/index.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
@@ -26,8 +28,9 @@ export const deliverArtifacts: Phase<Context> = {
   plan: (context) =>
     plannedHosts(context).flatMap((host) => {
       const lane = 'delivery';
-      const artefacts: Desired[] = artefactNames(context, host).map((name) => {
-        const version = artefactVersion(context, name);
+      const bundled = bundledPackages(context, host);
+      const artefacts: Desired[] = [...(bundled ? [bundled.name] : []), ...artefactNames(context, host)].map((name) => {
+        const version = name === bundled?.name ? bundled.version : artefactVersion(context, name);
         return {
           id: deliveryStep(host, name),
           host: host.name,
@@ -39,19 +42,30 @@ export const deliverArtifacts: Phase<Context> = {
         };
       });
       const system = osModule(context.facts[host.name]!);
-      const packages: Desired[] = declarations(context, host)
-        .flatMap(({ declaration }) => declaration.packages ?? [])
-        .map(({ name, provides }) => {
-          if (!system) throw bug(`preflight let an unsupported system pass: ${host.name}`);
-          const names = [system.packageNames[name]];
-          return {
-            id: packageStep(host, name),
-            host: host.name,
-            words: `install the package ${names.join(', ')}`,
-            action: { kind: 'package', names, provides, install: system.installCommand(names, { refresh: false }) },
-            lane: 'packages',
-          };
-        });
+      const uses = declarations(context, host).flatMap(({ declaration }) => declaration.packages ?? []);
+      const packages: Desired[] = uses.map(({ name, provides }) => {
+        if (!system) throw bug(`preflight let an unsupported system pass: ${host.name}`);
+        const names = [system.packageNames[name]];
+        const fromBundle = bundled && bundled.files[packageFile(names[0]!)] !== undefined && system.installFilesCommand;
+        return {
+          id: packageStep(host, name),
+          host: host.name,
+          words: `install the package ${names.join(', ')}${fromBundle ? ' from the bundle' : ''}`,
+          action: {
+            kind: 'package',
+            names,
+            provides,
+            install: fromBundle
+              ? fromBundle(names, {
+                  directory: `${OPT}/${bundled.name}/${bundled.version}`,
+                  wanted: uses.map((use) => system.packageNames[use.name]),
+                })
+              : system.installCommand(names, { refresh: false }),
+          },
+          ...(fromBundle ? { needs: [deliveryStep(host, bundled.name)] } : {}),
+          lane: 'packages',
+        };
+      });
       return [...packages, ...artefacts];
     }),
 };
@@ -66,7 +80,24 @@ export function packageSteps(host: Host, declaration: Declaration): string[] {
   return (declaration.packages ?? []).map(({ name }) => packageStep(host, name));
 }
 
+/** The packages that a bundle has for a host, as long as something of them is missing there. */
+export function bundledPackages(context: Context, host: Host): LockedArtefact | undefined {
+  const { os, arch } = context.facts[host.name]!;
+  const found = context.packages?.find((entry) => entry.name === packagesName(systemOf(os)) && entry.arch === arch);
+  return found && missingPackages(context, host).length > 0 ? found : undefined;
+}
+
+/** The packages that are still to be installed on a host. */
+export function missingPackages(context: Context, host: Host): PackageUse[] {
+  const { commands } = stateOf(context, host);
+  return declarations(context, host)
+    .flatMap(({ declaration }) => declaration.packages ?? [])
+    .filter(({ provides }) => !provides.every((command) => commands.includes(command)));
+}
+
 export function artefactOf(context: Context, host: Host, name: string): Artefact {
+  const bundled = bundledPackages(context, host);
+  if (bundled?.name === name) return { name, version: bundled.version, arch: bundled.arch, files: Object.keys(bundled.files) };
   const arch = context.facts[host.name]!.arch as Architecture;
   const found = artefactsFor({ kubernetesVersion: context.versions.kubernetes, arch }).find((artefact) => artefact.name === name);
   if (!found) throw bug(`the catalogue has no ${name}`);
@@ -81,12 +112,14 @@ export function artefactVersion(context: Context, name: string): string {
 
 function lockedDigest(context: Context, host: Host, name: string): string | undefined {
   const { version, arch } = artefactOf(context, host, name);
-  const locked = context.lock.artifacts.find((entry) => entry.name === name && entry.version === version && entry.arch === arch);
+  const locked = [...context.lock.artifacts, ...(context.packages ?? [])].find(
+    (entry) => entry.name === name && entry.version === version && entry.arch === arch,
+  );
   return locked && contentDigest(locked.files);
 }
 
 /** Whether the host has the locked bytes already. */
 export function isDelivered(context: Context, host: Host, name: string): boolean {
   const digest = lockedDigest(context, host, name);
-  return digest !== undefined && stateOf(context, host).artefacts[`${name}/${artefactVersion(context, name)}`] === digest;
+  return digest !== undefined && stateOf(context, host).artefacts[`${name}/${artefactOf(context, host, name).version}`] === digest;
 }

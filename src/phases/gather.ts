@@ -31,6 +31,8 @@ export interface GatherOptions {
   limit?: readonly string[] | undefined;
   runner(host: Host): Promise<Runner>;
   store: Store;
+  /** As Context.packages. */
+  packages?: readonly LockedArtefact[] | undefined;
   state: State;
   render: Render;
   /** Milliseconds since 1970. */
@@ -80,6 +82,7 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     states,
     versions: componentVersions(cluster.kubernetes.version),
     lock: { version: 1, artifacts: await knownArtefacts(cluster, facts, store) },
+    ...(options.packages ? { packages: options.packages } : {}),
     inventory: state.inventory(),
     now,
     render,

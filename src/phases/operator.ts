@@ -1,4 +1,5 @@
 import { contentDigest } from '../artifacts/digest.ts';
+import { progressText } from '../artifacts/progress-text.ts';
 import type { Store } from '../artifacts/store.ts';
 import type { LockedArtefact } from '../artifacts/types.ts';
 import { bug } from '../base/errors.ts';
@@ -34,7 +35,7 @@ export function operator({ context, store, state }: OperatorOptions): { material
       },
       fetch: async (parameters, { progress, signal }) => {
         const { artefacts } = parameters as FetchParameters;
-        const locked = await store.resolve(artefacts, { onProgress: (event) => progress(describe(event)), signal });
+        const locked = await store.resolve(artefacts, { onProgress: (event) => progress(progressText(event)), signal });
         for (const artefact of locked) fetched.set(key(artefact), artefact);
       },
     },
@@ -61,10 +62,6 @@ export function operator({ context, store, state }: OperatorOptions): { material
 }
 
 const key = ({ name, version, arch }: { name: string; version: string; arch: string }): string => `${name} ${version} ${arch}`;
-
-function describe(event: unknown): string {
-  return typeof event === 'string' ? event : JSON.stringify(event);
-}
 
 async function makeDocument(name: DocumentName, { context, state }: OperatorOptions): Promise<void> {
   switch (name) {
