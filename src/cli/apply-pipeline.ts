@@ -1,9 +1,11 @@
 import { apply as playbook } from '../../playbooks/apply.ts';
 import { SlipwayError } from '../base/errors.ts';
-import type { Pipeline } from '../engine/pipeline.ts';
+import type { Gathered, Pipeline } from '../engine/pipeline.ts';
 import type { Playbook } from '../engine/phase.ts';
 import { leftUnlabelled, speakerOf } from '../phases/addons.ts';
-import type { Context } from '../phases/context.ts';
+import { plannedHosts, type Context } from '../phases/context.ts';
+import { bundledPackages, missingPackages } from '../phases/deliver-artifacts.ts';
+import { artefactsToFetch } from '../phases/fetch-artifacts.ts';
 import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
 import type { GlobalOptions } from './options.ts';
 import { runPreflight } from './preflight.ts';
@@ -11,8 +13,11 @@ import type { Session } from './session.ts';
 
 /** The part of the apply pipeline that plan and apply share. */
 export interface Planning extends Pick<Pipeline<Context>, 'playbook' | 'gather' | 'check' | 'emit' | 'stop'> {
-  /** Asks the binaries that had to be fetched first whether they have the flags of the cluster file. */
-  checkFetchedFlags(): Promise<void>;
+  /**
+   * What must be here before a host is touched: the binaries that are asked whether they have the flags of the cluster file; and all that comes
+   * from a bundle, because only unpacking shows whether everything in it is what it says.
+   */
+  fetchFirst(gathered: Gathered<Context>): Promise<void>;
 }
 
 export function planning(session: Session, options: GlobalOptions): Planning {
@@ -29,13 +34,19 @@ export function planning(session: Session, options: GlobalOptions): Planning {
       }
       return session.gather();
     },
-    checkFetchedFlags: () =>
-      fetchAndCheckFlags({
+    fetchFirst: async ({ context }) => {
+      const wanted = session.bundle ? artefactsToFetch(context) : [];
+      if (wanted.length > 0) {
+        session.emit({ code: 'stage', stage: 'check', detail: `unpacking ${wanted.length} artefacts of ${session.bundle!.path}` });
+        await session.store.resolve(wanted, { signal: session.stop });
+      }
+      await fetchAndCheckFlags({
         ...question,
         unchecked: unchecked ?? [],
         onFetch: (names) => session.emit({ code: 'stage', stage: 'check', detail: `fetching ${names.join(', ')} to ask for flags` }),
-      }),
-    check: ({ context }) => {
+      });
+    },
+    check: async ({ context }) => {
       runPreflight(context, { emit: session.emit, skip: options.skipCheck });
       const unlabelled = leftUnlabelled(context);
       const speaker = speakerOf(context.cluster).name;
@@ -45,10 +56,27 @@ export function planning(session: Session, options: GlobalOptions): Planning {
           message: `labels and taints of ${unlabelled.join(', ')} are not set: that is done through ${speaker}, which --limit leaves out`,
           hint: `run slipway apply afterwards, or --limit ${[speaker, ...unlabelled].join(',')}`,
         });
+      await checkBundle(context, session);
     },
     emit: session.emit,
     stop: session.stop,
   };
+}
+
+/** A bundle that is damaged, for other processors or not what the lock says is refused before a host is touched. */
+async function checkBundle(context: Context, { bundle, emit, stop }: Session): Promise<void> {
+  const wanted = artefactsToFetch(context);
+  if (bundle === undefined || wanted.length === 0) return;
+  emit({ code: 'stage', stage: 'check', detail: `reading ${bundle.path}` });
+  await bundle.verify({ signal: stop });
+  await bundle.require(wanted);
+  const bare = plannedHosts(context).filter((host) => missingPackages(context, host).length > 0 && !bundledPackages(context, host));
+  if (bare.length > 0)
+    emit({
+      code: 'warning',
+      message: `${bundle.path} has no packages for the system of ${bare.map(({ name }) => name).join(', ')}: ${[...new Set(bare.flatMap((host) => missingPackages(context, host).map(({ name }) => name)))].join(', ')} will come from the package sources of the hosts`,
+      hint: 'without a way to them, make the bundle anew with --system',
+    });
 }
 
 function withoutPhases(whole: Playbook<Context>, skip: readonly string[]): Playbook<Context> {

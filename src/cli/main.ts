@@ -58,7 +58,11 @@ function addCommand(program: Command, spec: CommandSpec): Command {
   return command;
 }
 
-const groups: Readonly<Record<string, string>> = { lab: 'real hosts on this machine, to try things on' };
+const groups: Readonly<Record<string, string>> = {
+  artifacts: 'binaries and images: what is needed, what is here',
+  bundle: 'everything in one file, for hosts without a way out',
+  lab: 'real hosts on this machine, to try things on',
+};
 
 function toOption(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.description);

@@ -1,3 +1,4 @@
+import type { Architecture } from '../artifacts/types.ts';
 import { SlipwayError } from '../base/errors.ts';
 
 /** The shared options of cluster commands, as typed values. */
@@ -47,4 +48,18 @@ export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalO
     });
   }
   return options;
+}
+
+/** Values of --arch; undefined when there are none. Throws OPTION_INVALID (usage). */
+export function architectures(given: unknown): readonly Architecture[] | undefined {
+  const words = ((given as string[] | undefined) ?? []).flatMap((text) => text.split(','));
+  const unknown = words.find((word) => word !== 'amd64' && word !== 'arm64');
+  if (unknown !== undefined) {
+    throw new SlipwayError(`--arch wants amd64 or arm64, not ${unknown}`, {
+      code: 'OPTION_INVALID',
+      category: 'usage',
+      hint: 'for instance --arch amd64,arm64',
+    });
+  }
+  return words.length === 0 ? undefined : [...new Set(words as Architecture[])];
 }

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { defaultCacheDirectory } from '../artifacts/directories.ts';
-import { sourceFor } from '../artifacts/sources.ts';
-import { createStore, type Store } from '../artifacts/store.ts';
-import { SlipwayError } from '../base/errors.ts';
+import { resolve } from 'node:path';
+import type { Store } from '../artifacts/store.ts';
 import { createRedactor, redactDeep } from '../base/redact.ts';
-import type { Cluster, Host } from '../config/cluster.ts';
+import type { Host } from '../config/cluster.ts';
 import { loadCluster } from '../config/load.ts';
 import type { LoadedCluster } from '../config/parse.ts';
 import type { Emit, EngineEvent } from '../engine/events.ts';
@@ -26,6 +23,7 @@ import type { GlobalOptions } from './options.ts';
 import { prompts } from './prompts.ts';
 import { plainRenderer } from './render/plain.ts';
 import type { Renderer } from './render/renderer.ts';
+import { bundleOf, storeFor, type Bundle } from './store.ts';
 import { targetsOf } from './targets.ts';
 import { loadTemplates } from './templates.ts';
 
@@ -35,6 +33,8 @@ export interface Session extends Pick<LoadedCluster, 'cluster' | 'locate'> {
   run: string;
   lock: LockInfo;
   store: Store;
+  /** Where the cluster file takes its artefacts from a bundle. */
+  bundle: Bundle | undefined;
   state: State;
   render: Render;
   emit: Emit;
@@ -69,11 +69,8 @@ export async function withSession<T>(
   };
   const stop = interruptible(io);
   const state = await openState(stateDirectory(clusterFile, cluster.name), { cluster: cluster.name });
-  const store = createStore({
-    cacheDirectory: defaultCacheDirectory(io.env),
-    source: sourceFor(sourceConfig(cluster, io), io.env),
-    lockPath: join(dirname(clusterFile), 'cluster.lock'),
-  });
+  const store = storeFor(cluster, { clusterFile, io });
+  const bundle = bundleOf(cluster, { clusterFile, io });
   const render = loadTemplates();
   const fleet = createFleet(await targetsOf(cluster), {
     prompts: prompts(io, { options, onSecret: redactor.add }),
@@ -105,6 +102,7 @@ export async function withSession<T>(
       run,
       lock: { run, operator: `${userInfo().username}@${hostname()}`, verb: `slipway ${verb}`, since: new Date().toISOString() },
       store,
+      bundle,
       state,
       render,
       emit,
@@ -118,6 +116,7 @@ export async function withSession<T>(
           limit,
           runner: (host: Host) => runner(host.name),
           store,
+          packages: await bundle?.packages(),
           state,
           render,
           now: Date.now(),
@@ -159,18 +158,6 @@ async function rendererFor(options: GlobalOptions, io: Io): Promise<Renderer> {
   const [{ terminalRenderer }, { apply }] = await Promise.all([import('./render/terminal.ts'), import('../../playbooks/apply.ts')]);
   const phaseTitles = Object.fromEntries(apply.phases.map(({ id, title }) => [id, title]));
   return terminalRenderer(io.stderr as NodeJS.WriteStream, { color: io.color.stderr, phaseTitles });
-}
-
-/** A CI job without a way to the release sites says so once, for all its cluster files. */
-function sourceConfig({ artifacts }: Cluster, { env }: Io): Cluster['artifacts'] {
-  const wanted = env['SLIPWAY_ARTIFACTS_SOURCE'];
-  if (wanted === undefined || wanted === '' || artifacts.source !== 'auto') return artifacts;
-  if (wanted === 'go' || wanted === 'release' || wanted === 'auto') return { source: wanted };
-  throw new SlipwayError(`SLIPWAY_ARTIFACTS_SOURCE is ${wanted}`, {
-    code: 'ENVIRONMENT_INVALID',
-    category: 'usage',
-    hint: 'set it to go, release or auto, or to nothing',
-  });
 }
 
 /** A whole plan in every log would bury the rest; its steps follow one by one anyway. */

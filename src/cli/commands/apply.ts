@@ -20,7 +20,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
   const start = performance.now();
   const saved = args[0] === undefined ? undefined : await savedDigest(args[0]);
   return withSession('apply', { options, io }, async (session) => {
-    const { checkFetchedFlags, ...shared } = planning(session, options);
+    const { fetchFirst, ...shared } = planning(session, options);
     const finish = await runPipeline({
       ...shared,
       confirm: async (plan, gathered) => {
@@ -32,7 +32,7 @@ export const apply: Handler = async ({ args, options: given }, io) => {
           context: gathered.context,
           diffs: await readDiffs(plan, session.runner),
         });
-        if (confirmed) await checkFetchedFlags();
+        if (confirmed) await fetchFirst(gathered);
         return confirmed;
       },
       verify: (gathered, changed) =>

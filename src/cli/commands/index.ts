@@ -5,6 +5,13 @@ const limit: OptionSpec = {
   description: 'plan and change only these hosts: names, separated by commas',
   many: true,
 };
+const arch: readonly OptionSpec[] = [
+  {
+    flags: '--arch <name>',
+    description: 'processors of the hosts: amd64 or arm64; default: those in cluster.lock, else this machine’s',
+    many: true,
+  },
+];
 const lab = [{ flags: '--name <name>', description: 'which lab', default: 'lab' }];
 
 /** Every command, the common ones first. */
@@ -90,6 +97,52 @@ export const commands: readonly CommandSpec[] = [
     cluster: true,
     examples: ['slipway kubeconfig > kubeconfig && export KUBECONFIG=$PWD/kubeconfig'],
     load: async () => (await import('./kubeconfig.ts')).kubeconfig,
+  },
+  {
+    name: 'artifacts list',
+    summary: 'what the cluster file needs: versions, sizes, digests, and whether it is in the cache',
+    cluster: true,
+    options: arch,
+    examples: ['slipway artifacts list', 'slipway artifacts list --arch arm64 -o json'],
+    load: async () => (await import('./artifacts.ts')).list,
+  },
+  {
+    name: 'artifacts fetch',
+    summary: 'bring all of it into the cache, checked against cluster.lock; asks no host',
+    cluster: true,
+    options: arch,
+    load: async () => (await import('./artifacts.ts')).fetch,
+  },
+  {
+    name: 'artifacts lock',
+    summary: 'write cluster.lock anew from what the source gives now; asks no host',
+    cluster: true,
+    options: arch,
+    load: async () => (await import('./artifacts.ts')).lock,
+  },
+  {
+    name: 'bundle create',
+    summary: 'make one file with everything that the cluster file needs, for hosts without a way out',
+    options: [
+      { flags: '-f, --file <file>', description: 'the cluster file', default: 'cluster.yaml' },
+      { flags: '-o, --output <file>', description: 'the bundle; default: where the cluster file expects it, else NAME-VERSION.bundle' },
+      { flags: '--system <id>', description: 'a system of the hosts, such as debian-12; without it they are asked', many: true },
+      { flags: '--arch <name>', description: 'a processor of the hosts: amd64 or arm64; without it they are asked', many: true },
+      { flags: '--mirror <url>', description: 'package archive; default: the one that this machine uses' },
+      { flags: '--no-packages', description: 'leave packages of the distributions out' },
+      { flags: '--no-input', description: 'never ask anything: fail instead' },
+      { flags: '--no-color', description: 'no colours' },
+    ],
+    examples: ['slipway bundle create', 'slipway bundle create --system debian-12 --arch amd64 -o prod.bundle'],
+    load: async () => (await import('./bundle.ts')).create,
+  },
+  {
+    name: 'bundle verify',
+    arguments: '<file>',
+    summary: 'read every byte of a bundle, and list what is in it',
+    options: [{ flags: '-o, --output <format>', description: 'form of the result', choices: ['text', 'json', 'yaml'], default: 'text' }],
+    examples: ['slipway bundle verify prod.bundle'],
+    load: async () => (await import('./bundle.ts')).verify,
   },
   {
     name: 'lab up',

@@ -54,7 +54,7 @@ describe('docs/errors.md', () => {
 
   test('speaks of commands that exist', () => {
     const known = readFileSync(join(root, 'src/cli/commands/index.ts'), 'utf8');
-    for (const [, name] of docs.matchAll(/`slipway ((?:lab )?[a-z]+)/g)) expect(known).toContain(`name: '${name}'`);
+    for (const [, name] of docs.matchAll(/`slipway ((?:(?:lab|bundle|artifacts) )?[a-z]+)/g)) expect(known).toContain(`name: '${name}'`);
   });
 });
 
