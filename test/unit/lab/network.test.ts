@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { freeNetwork } from '../../../src/lab/network.ts';
+import { freeNetwork, parseRefused } from '../../../src/lab/network.ts';
 
 const office = `default via 192.0.2.1 dev eth0
 192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.2
@@ -30,5 +30,30 @@ describe('the network of a new lab', () => {
   test('is refused when every number is taken', () => {
     const all = Array.from({ length: 254 }, (_, i) => i + 1);
     expect(() => freeNetwork(office, all)).toThrow(expect.objectContaining({ code: 'LAB_NO_NETWORK', category: 'refused' }));
+  });
+});
+
+describe('what an offline lab refused', () => {
+  test.each([
+    ['legacy', 'tcp', 'udp', 'all'],
+    ['1.8.9', '6', '17', '0'],
+  ])('is counted by protocol, names and time by their ports (iptables %s)', (_, tcp, udp, all) => {
+    const line = (packets: number, protocol: string, rest = ''): string =>
+      `  ${packets}  ${packets * 60} REJECT     ${protocol}   --  *      *       0.0.0.0/0            0.0.0.0/0  ${rest} /* slipway-lab x */ reject-with icmp-port-unreachable`;
+    const text = [
+      'Chain slab1-refused (2 references)',
+      '    pkts      bytes target     prot opt in     out     source               destination',
+      line(3, udp, 'udp dpt:123'),
+      line(0, tcp, 'tcp dpt:53'),
+      line(0, udp, 'udp dpt:53'),
+      line(2, tcp),
+      line(0, udp),
+      line(1, all),
+    ].join('\n');
+    expect(parseRefused(text)).toEqual([
+      { protocol: 'udp', port: 123, packets: 3 },
+      { protocol: 'tcp', packets: 2 },
+      { protocol: 'other', packets: 1 },
+    ]);
   });
 });
