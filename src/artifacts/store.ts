@@ -198,9 +198,16 @@ export function createStore({ cacheDirectory, source, lockPath }: StoreOptions):
   }
 }
 
+const excused: readonly string[] = [
+  'ARTIFACT_TOOL_MISSING',
+  'ARTIFACT_SOURCE_UNREACHABLE',
+  'ARTIFACT_NOT_IN_BUNDLE',
+  'ARTIFACT_BUNDLE_MISSING',
+  'ARTIFACT_BUNDLE_INVALID',
+];
+
 /** A machine without Go or without the right bundle can still use what is locked and cached; the source says so itself when it is asked to fetch. */
 function ignoreMissingTool(error: unknown): undefined {
-  const excused = ['ARTIFACT_TOOL_MISSING', 'ARTIFACT_SOURCE_UNREACHABLE', 'ARTIFACT_NOT_IN_BUNDLE', 'ARTIFACT_BUNDLE_MISSING'];
   if (isSlipwayError(error) && excused.includes(error.code)) return undefined;
   throw error;
 }

@@ -38,7 +38,7 @@ export interface Bundle {
   verify(options?: ReadOptions): Promise<Contents>;
   /** Throws ARTIFACT_NOT_IN_BUNDLE (refused) for all that is missing at once. */
   require(wanted: readonly Artefact[]): Promise<void>;
-  /** The distributions' packages in it; none when there is no bundle any more: what is installed needs it no longer. */
+  /** The distributions' packages in it; none when there is no usable bundle any more: what is installed needs it no longer. */
   packages(): Promise<LockedArtefact[]>;
 }
 
@@ -59,7 +59,7 @@ export function bundleOf({ artifacts: { source } }: Pick<Cluster, 'artifacts'>, 
       try {
         return (await readContents(path)).artifacts.filter(isPackages);
       } catch (error) {
-        if (isSlipwayError(error) && error.code === 'ARTIFACT_BUNDLE_MISSING') return [];
+        if (isSlipwayError(error) && ['ARTIFACT_BUNDLE_MISSING', 'ARTIFACT_BUNDLE_INVALID'].includes(error.code)) return [];
         throw error;
       }
     },
