@@ -14,7 +14,7 @@ let cache: string;
 let bundle: string;
 
 beforeAll(async () => {
-  lab = await testLab('offline', { hosts: 2, flags: ['--offline'] });
+  lab = await testLab('offline', { hosts: 2, flags: ['--offline', '--release', 'bookworm', '--release', 'trixie'] });
   cache = await mkdtemp(join(tmpdir(), 'slipway-offline-cache-'));
   bundle = join(lab.directory, 'hall.bundle');
   const file = join(lab.directory, 'cluster.yaml');
@@ -55,12 +55,13 @@ describe('hosts without a way out', () => {
 
   test('tell the machine that makes their bundle what they are', async () => {
     const { stdout } = await lab.ok('bundle', 'create');
-    expect(stdout).toMatch(/hall\.bundle: 14 artefacts for (amd64|arm64), packages of debian-12, \d+\.\d MB/);
+    expect(stdout).toMatch(/hall\.bundle: 14 artefacts for (amd64|arm64), packages of debian-12, debian-13, \d+\.\d MB/);
     const { stdout: listed } = await inTheHall('bundle', 'verify', bundle, '-o', 'json');
     const { artifacts, members } = JSON.parse(listed) as { artifacts: { name: string; files: object }[]; members: { sha256: string }[] };
-    expect(artifacts).toHaveLength(15);
-    expect(members.map(({ sha256 }) => sha256.length)).toEqual(Array(15).fill(64));
-    expect(Object.keys(artifacts.find(({ name }) => name === 'packages-debian-12')!.files)).toContain('haproxy.deb');
+    expect(artifacts).toHaveLength(16);
+    expect(members.map(({ sha256 }) => sha256.length)).toEqual(Array(16).fill(64));
+    for (const system of ['debian-12', 'debian-13'])
+      expect(Object.keys(artifacts.find(({ name }) => name === `packages-${system}`)!.files)).toContain('haproxy.deb');
   });
 
   describe('are not touched by a bundle that', () => {
