@@ -22,7 +22,7 @@ export const reset: Handler = async ({ options: given }, io) => {
     const finish = await runPipeline<Context>({
       playbook,
       gather: session.gather,
-      check: ({ context }) => refuseStrangers(context),
+      check: async ({ context }) => refuseStrangers(context),
       confirm: async (plan, { context }) => {
         await session.settleDisplay();
         io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose })}\n`);
