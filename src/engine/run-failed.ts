@@ -4,6 +4,8 @@ import type { Failure, Outcome } from './execute.ts';
 import type { Explain } from './pipeline.ts';
 import type { Action } from './step.ts';
 
+const FULL = /no space left on device|disk quota exceeded/i;
+
 /** One error for each cause: a connection that breaks, or a disk that is full, ends several lanes of a host at the same time. */
 export function runFailed(outcome: Outcome, explain: Explain = (evidence) => ({ evidence })): SlipwayError {
   const errors = new Map<string, SlipwayError>();
@@ -28,8 +30,8 @@ export function runFailed(outcome: Outcome, explain: Explain = (evidence) => ({ 
 function errorOf({ step, message, evidence, cause }: Failure, explain: Explain): SlipwayError {
   const explained = explain(evidence);
   const where = { host: step.host, phase: step.phase, step: step.id };
-  const full = evidence.split('\n').findLast((line) => /no space left on device|disk quota exceeded/i.test(line));
-  if (full !== undefined) {
+  const full = evidence.split('\n').filter((line) => FULL.test(line));
+  if (full.length > 0) {
     const place = placeOf(step.action, full);
     return new SlipwayError(`${message}: no space left${place === undefined ? '' : ` in ${place}`}`, {
       code: 'DISK_FULL',
@@ -44,10 +46,10 @@ function errorOf({ step, message, evidence, cause }: Failure, explain: Explain):
   return new SlipwayError(message, { code, category: 'failed', where, evidence: explained.evidence, hint, cause });
 }
 
-/** What the line names, or what the step writes. */
-function placeOf(action: Action, line: string): string | undefined {
-  const before = line.slice(0, line.search(/no space left|disk quota/i));
-  const named = [...before.matchAll(/(?:^|[\s"'`:=(])(\/[\w.+@-]+(?:\/[\w.+@-]+)*)/g)].at(-1)?.[1];
+/** What a line names, or what the step writes. */
+function placeOf(action: Action, lines: readonly string[]): string | undefined {
+  const words = lines.map((line) => line.slice(0, line.search(FULL))).join('\n');
+  const named = [...words.matchAll(/(?:^|[\s"'`:=(])(\/[\w.+@-]+(?:\/[\w.+@-]+)*)/g)].at(-1)?.[1];
   if (named !== undefined) return named;
   if (action.kind === 'artefact') return INCOMING.replace(/\/[^/]+$/, '');
   return 'path' in action ? action.path : undefined;

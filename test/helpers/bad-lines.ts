@@ -68,13 +68,13 @@ export interface Struck extends Finished {
   seconds: number | undefined;
 }
 
-/** Runs apply, and lets the fault strike one host at some moment of the first half of what is planned. */
+/** Runs apply, and lets the fault strike one host at some moment of the first third of what is planned. */
 export async function applyStruck(lines: BadLines, fault: Fault, random: Random): Promise<Struck> {
   const host = random.pick(lines.hosts);
   let struckAt: number | undefined;
   let wait = Infinity;
   const finished = await watchedApply(lines.lab, (event) => {
-    if (event.code === 'plan.made' && fault.moment === 'any') wait = 1 + random.below(Math.ceil(event.plan.steps.length / 2));
+    if (event.code === 'plan.made' && fault.moment === 'any') wait = 1 + random.below(Math.ceil(event.plan.steps.length / 3));
     const now =
       fault.moment === 'upload'
         ? event.code === 'step.started' && event.step.host === host && event.step.kind === 'artefact'
