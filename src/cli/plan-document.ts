@@ -74,6 +74,7 @@ const actions = {
       name: z.string().describe('Name of the systemd unit, such as kubelet.service.'),
       digest: z.string().describe('Of everything that the process is started from; another one means a restart.'),
       running: z.boolean().exactOptional().describe('false: enabled at boot, but started by something else.'),
+      makes: z.array(z.string()).readonly().exactOptional().describe('Paths that its process makes by itself, which reset removes.'),
     })
     .describe('A unit is enabled, and started or restarted.'),
   script: z
@@ -96,6 +97,7 @@ const actions = {
       condition: z.string().describe('Shell text that succeeds when the condition holds.'),
       timeoutSeconds: z.number().describe('How long it may take.'),
       units: z.array(z.string()).exactOptional().describe('Units whose logs explain a failure.'),
+      restarts: z.number().exactOptional().describe('The wait fails early when these units were restarted more often than this meanwhile.'),
     })
     .describe('A condition is waited for on the host.'),
   local: z

@@ -27,6 +27,8 @@ export interface Component {
   owns: readonly string[];
   /** Directories that daemons fill: looked at by themselves, removed by reset with what is in them. */
   fills?: readonly string[];
+  /** Paths elsewhere that its daemon makes by itself: removed by reset unless they were there before. */
+  makes?: readonly string[];
   declare(input: Input): Declaration;
 }
 

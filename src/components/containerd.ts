@@ -6,6 +6,7 @@ export const containerd: Component = {
   summary: 'The container runtime, with runc and the CNI plugins.',
   runsOn: isNode,
   owns: ['/etc/containerd', `${UNITS}/containerd.service`],
+  makes: ['/run/containerd', '/run/nri', '/opt/containerd', '/var/lib/cni'],
   fills: ['/var/lib/containerd', '/etc/cni', '/etc/cni/net.d'],
   declare: ({ cluster, facts, versions, images }) => ({
     artefacts: ['containerd', 'runc', 'cni-plugins'],

@@ -10,6 +10,7 @@ export const kubelet: Component = {
   summary: 'The agent that runs a node’s pods.',
   runsOn: isNode,
   owns: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
+  makes: ['/var/log/pods', '/var/log/containers', '/usr/libexec/kubernetes'],
   fills: ['/var/lib/kubelet'],
   declare({ cluster, host, facts }) {
     const identity = { name: 'kubelet', user: `system:node:${host.name}`, groups: ['system:nodes'], server: nodeApiServer(cluster) };

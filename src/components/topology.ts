@@ -32,8 +32,8 @@ export const localApiServer = `https://127.0.0.1:6443`;
 
 export const API_ENDPOINT_PORT = 6444;
 export const BIN = '/opt/slipway/bin';
-/** kubectl with rights that no binding can take away; only on control planes. */
-export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf`;
+/** kubectl with rights that no binding can take away; only on control planes. Its cache is not left in somebody's home. */
+export const KUBECTL = `${BIN}/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf --cache-dir=/run/slipway/kubectl`;
 export const PKI = '/etc/kubernetes/pki';
 export const UNITS = '/etc/systemd/system';
 

@@ -41,7 +41,9 @@ s_owned="|$(tr '\n' '|' <${VAR}/owned 2>/dev/null)"
 own() {
   case "$s_owned" in *"|$1|"*) return 0 ;; esac
   case $1 in ${OPT} | ${OPT}/*) printf '%s\n' "$1" >>${VAR}/owned; return 0 ;; esac
-  if [ -d "$1" ] && [ ! -L "$1" ]; then printf '%s %s\n' "$(stat -c '%a %u:%g' "$1")" "$1" >>${VAR}/before/directories
+  if [ -d "$1" ] && [ ! -L "$1" ]; then
+    printf '%s %s\n' "$(stat -c '%a %u:%g' "$1")" "$1" >>${VAR}/before/directories
+    [ -n "$(ls -A "$1")" ] || printf '%s\n' "$1" >>${VAR}/before/empty
   elif [ -e "$1" ] || [ -L "$1" ]; then s_b="${VAR}/before/files$1"; mkdir -p "\${s_b%/*}"; rm -rf "$s_b"; cp -a "$1" "$s_b"; fi
   printf '%s\n' "$1" >>${VAR}/owned
 }
@@ -51,10 +53,11 @@ note() {
   case $1 in units) s_e="$s_e $(systemctl is-enabled "$2" 2>/dev/null) $(systemctl is-active "$2" 2>/dev/null)" || : ;; esac
   printf '%s\n' "$s_e" >>"$s_f"
 }
+s_log() { [ ! -d ${VAR} ] || printf '{"run":"%s","step":"%s","result":"%s"}\n' ${run} "$1" "$2" >>${VAR}/journal.ndjson; }
 s_begin() { [ ! -e ${RUN}/stop ] || { s_report stopped "$1"; exit 0; }; s_report started "$1"; }
 s_end() {
-  [ "$2" = 0 ] || { s_report failed "$1"; printf '{"run":"%s","step":"%s","result":"failed"}\n' ${run} "$3" >>${VAR}/journal.ndjson; exit 0; }
-  printf '{"run":"%s","step":"%s","result":"done"}\n' ${run} "$3" >>${VAR}/journal.ndjson; s_report done "$1"
+  [ "$2" = 0 ] || { s_report failed "$1"; s_log "$3" failed; exit 0; }
+  s_log "$3" done; s_report done "$1"
 }
 `;
 }

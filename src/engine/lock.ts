@@ -112,6 +112,8 @@ rm -f ${RUN}/running/* ${RUN}/input.* ${RUN}/stop
 printf 'locked %s\\n' "$(${stampScript})"
 while timeout ${GIVE_UP} sh -c 'read -r line'; do : >${RUN}/beat; done
 rm -f ${RUN}/holder ${RUN}/token
+# Nothing of ours is on the host: it was reset, or never touched.
+[ -e ${VAR}/owned ] || { rmdir ${VAR}/before ${VAR}; [ -e ${VAR} ] || rm -rf ${RUN}; } 2>/dev/null
 `
   );
 }

@@ -71,6 +71,8 @@ export interface UnitAction {
   digest: string;
   /** `false`: enabled at boot, but started by something else (a timer's service). Default true. */
   running?: boolean;
+  /** Paths that its process makes by itself: recorded like those that we write, so that reset removes them. */
+  makes?: readonly string[];
 }
 
 export interface ScriptAction {

@@ -21,6 +21,7 @@ import type { Context } from './context.ts';
 import { CNI_PLUGINS } from '../components/containerd.ts';
 import { ownedRoots } from './install.ts';
 import { OBJECTS_PROBE } from './manifests.ts';
+import { OURS_PROBE } from './reset/scripts.ts';
 import { IMAGES_PROBE } from './runtime.ts';
 import { settle } from './settle.ts';
 import type { Render } from './templates.ts';
@@ -168,7 +169,7 @@ const inspectRequest: InspectRequest = {
     .filter((path) => path.endsWith('.service'))
     .map((path) => basename(path)),
   sysctls: Object.keys(sysctls),
-  probes: Object.fromEntries([IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE].map(({ name, script }) => [name, script])),
+  probes: Object.fromEntries([IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, OURS_PROBE].map(({ name, script }) => [name, script])),
 };
 
 async function knownArtefacts(cluster: Cluster, facts: Readonly<Record<string, Facts>>, store: Store): Promise<LockedArtefact[]> {

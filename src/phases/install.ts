@@ -100,7 +100,7 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
       id: `${host.name}/${component.name}/unit`,
       host: host.name,
       words: `start ${unit.name}`,
-      action: { kind: 'unit', name: unit.name, digest },
+      action: { kind: 'unit', name: unit.name, digest, ...(component.makes === undefined ? {} : { makes: component.makes }) },
       needs: [...delivered, ...installed],
     };
     // A package manager takes its time: what needs it waits there, and nothing else on the host waits for it.

@@ -85,6 +85,14 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'reset',
+    summary: 'give the hosts back as they were found',
+    cluster: true,
+    options: [limit, { flags: '--confirm <name>', description: 'the cluster’s name, where nobody can be asked for it' }],
+    examples: ['slipway reset', 'slipway reset --confirm production', 'slipway reset --limit w-3'],
+    load: async () => (await import('./reset.ts')).reset,
+  },
+  {
     name: 'kubeconfig',
     summary: 'print a kubeconfig for an administrator',
     cluster: true,

@@ -18,9 +18,11 @@ export const unit: Kind<UnitAction> = {
     if (found.needsReload) return 'systemd has not read the changed unit';
     return undefined;
   },
-  shell: ({ name, digest, running = true }) =>
+  shell: ({ name, digest, running = true, makes = [] }) =>
+    makes.map((path) => sh`own ${path}\n`).join('') +
     sh`case $(systemctl show -p LoadState,NeedDaemonReload ${name}) in *not-found* | *=yes*) systemctl daemon-reload ;; esac
-systemctl --no-reload --quiet enable ${name}\n` + (running ? restart(name, digest) : ''),
+systemctl --no-reload --quiet enable ${name}\n` +
+    (running ? restart(name, digest) : ''),
 };
 
 function restart(name: string, digest: string): string {

@@ -1,0 +1,91 @@
+import { reset as playbook } from '../../../playbooks/reset.ts';
+import { SlipwayError } from '../../base/errors.ts';
+import { runPipeline } from '../../engine/pipeline.ts';
+import type { Context } from '../../phases/context.ts';
+import { operator } from '../../phases/operator.ts';
+import { stateDirectory } from '../../pki/state.ts';
+import type { Handler } from '../command.ts';
+import { exitCodes } from '../exit-code.ts';
+import type { Io } from '../io.ts';
+import { globalOptions, type GlobalOptions } from '../options.ts';
+import { planText } from '../plan-text.ts';
+import { withSession } from '../session.ts';
+import { painter, seconds } from '../style.ts';
+
+/** Gives the hosts back as they were found, after the cluster's name was typed. */
+export const reset: Handler = async ({ options: given }, io) => {
+  const options = globalOptions(given);
+  const name = given['confirm'] as string | undefined;
+  const start = performance.now();
+  return withSession('reset', { options, io }, async (session) => {
+    if (name !== undefined && name !== session.cluster.name) throw wrongName(session.cluster.name, name);
+    const finish = await runPipeline<Context>({
+      playbook,
+      gather: session.gather,
+      check: ({ context }) => refuseStrangers(context),
+      confirm: async (plan, { context }) => {
+        await session.settleDisplay();
+        io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose })}\n`);
+        return name !== undefined || confirmByName(context, { options, io });
+      },
+      verify: () => Promise.resolve(),
+      runner: session.runner,
+      operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
+      lock: session.lock,
+      emit: session.emit,
+      stop: session.stop,
+    });
+    const ms = performance.now() - start;
+    session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(ms), stats: session.stats });
+    await session.settleDisplay();
+    if (finish.kind === 'declined') return exitCodes.aborted;
+    io.stderr.write(
+      finish.kind === 'unchanged'
+        ? `Nothing to do: nothing of the cluster is on ${options.limit.length === 0 ? 'its hosts' : options.limit.join(', ')} (${seconds(ms)}).\n`
+        : `Done in ${seconds(ms)}: the hosts are as they were found.\n` +
+            (options.limit.length > 0
+              ? ''
+              : `The authorities and keys of ${session.cluster.name} stay in ${stateDirectory(session.clusterFile, session.cluster.name)}: remove it when you do not need them again.\n`),
+    );
+    return exitCodes.ok;
+  });
+};
+
+/** What belongs to another cluster is not ours to undo. Throws RESET_FOREIGN. */
+function refuseStrangers({ cluster, facts, limit }: Context): void {
+  for (const [host, { cluster: found }] of Object.entries(facts)) {
+    if (found === undefined || found === cluster.name || (limit !== undefined && !limit.includes(host))) continue;
+    throw new SlipwayError(`it belongs to another cluster, ${found}`, {
+      code: 'RESET_FOREIGN',
+      category: 'refused',
+      where: { host },
+      hint: `use the cluster file of ${found}`,
+    });
+  }
+}
+
+async function confirmByName({ cluster, limit }: Context, { options, io }: { options: GlobalOptions; io: Io }): Promise<boolean> {
+  if (!io.interactive || !options.input) {
+    throw new SlipwayError('nobody can confirm this: there is no terminal', {
+      code: 'CONFIRMATION_NEEDED',
+      category: 'usage',
+      hint: `--confirm ${cluster.name} does, and only that: --yes is not enough for this`,
+    });
+  }
+  const { askText } = await import('../ask.ts');
+  const hosts = limit ?? cluster.hosts.map((host) => host.name);
+  const typed = await askText(
+    `Everything of the cluster on ${hosts.join(', ')} will be gone, data too. Type its name, ${cluster.name}, to go on:`,
+  );
+  if (typed === cluster.name) return true;
+  io.stderr.write('That is not its name; nothing was changed.\n');
+  return false;
+}
+
+function wrongName(name: string, given: string): SlipwayError {
+  return new SlipwayError(`the cluster’s name is ${name}, not ${given}`, {
+    code: 'CONFIRMATION_WRONG',
+    category: 'usage',
+    hint: `if this is the cluster that you mean: --confirm ${name}`,
+  });
+}

@@ -1,0 +1,29 @@
+/**
+ * Shell text that prints what a host is made of, as lines: files with modes, owners and contents, links, users, units, interfaces, addresses,
+ * routes, packet filter, kernel parameters, mounts, packages and processes. Left out is what any boot or package changes by itself.
+ */
+export const FINGERPRINT = `
+find / -xdev \\( -path /proc -o -path /sys -o -path /run/systemd -o -path /var/log/journal -o -path /var/lib/systemd -o -path /var/cache -o -path /var/lib/apt -o -path /tmp -o -path /root/.ssh \\) -prune -o -printf '%y %m %u:%g %p %l\\n' 2>/dev/null |
+  grep -v -e ' /var/log/' -e ' /var/lib/dpkg/' -e ' /etc/ld.so.cache' -e ' /run/' -e ' /dev/' -e ' /etc/passwd-' -e ' /etc/shadow-' -e ' /etc/group-' -e ' /etc/gshadow-' -e ' /var/lib/ucf' | sort
+find /run -maxdepth 1 -printf '%y %p\\n' | grep -v -e /run/utmp -e /run/adduser -e /run/haproxy | sort
+find /etc -xdev -type f ! -name ld.so.cache ! -name '*-' -exec sha256sum {} + 2>/dev/null | sort -k 2
+getent passwd | sort; getent group | sort
+systemctl list-unit-files --no-legend --no-pager | awk '{ print "unit", $1, $2 }' | sort
+systemctl list-units --all --no-legend --plain --no-pager --type=service,socket,timer | awk '$3 != "inactive" { print "active", $1, $3 }' | grep -v -e '@' -e run- -e apt- -e session- | sort
+ip -br link | sed 's/@.*//; s/ .*//' | sort; ip -o -4 address | awk '{ print $2, $4 }'; ip route
+for t in iptables ip6tables; do $t-save 2>/dev/null | grep -v -e '^#' -e '^[*]' | sed 's/ \\[[0-9:]*\\]//'; done
+sysctl -a 2>/dev/null | grep -e '^vm.overcommit_memory' -e '^vm.panic_on_oom' -e '^kernel.panic' -e '^kernel.keys.root' -e '^net.ipv4.ip_forward ' -e 'bridge-nf-call-iptables' -e '^fs.inotify'
+awk '{ print "mount", $2, $3 }' /proc/self/mounts | sort
+dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' | grep ' installed'
+ps -e -o args= | grep -v -e '^ps ' -e '^\\[' -e sshd -e '^sort' -e '^sh ' -e '^awk' -e agetty -e systemd -e dbus | sort
+ls /sys/fs/cgroup 2>/dev/null; find /sys/fs/cgroup -path '*kubepods*' 2>/dev/null; ip netns
+`;
+
+/** What differs between two fingerprints, as lines with + and -. */
+export function difference(before: string, after: string): string[] {
+  const [was, is] = [new Set(before.split('\n')), new Set(after.split('\n'))];
+  return [
+    ...[...was].filter((line) => !is.has(line)).map((line) => `- ${line}`),
+    ...[...is].filter((line) => !was.has(line)).map((line) => `+ ${line}`),
+  ];
+}
