@@ -134,10 +134,12 @@ export async function buildBinaries() {
   );
 }
 
-/** The root file system of lab hosts, made from the machine's own Debian mirror into the user's cache. */
+/** The root file systems of lab hosts, made from the machine's own Debian mirror into the user's cache. */
 export async function makeLabImage() {
   const { image } = await import('../dist/src/lab/image.js');
-  await step('the image of lab hosts', () => image('bookworm', (text) => console.log(`   ${text}`)));
+  await step('the images of lab hosts', async () => {
+    for (const release of ['bookworm', 'bullseye', 'trixie']) await image(release, (text) => console.log(`   ${text}`));
+  });
 }
 
 function inherit(command, args, options = {}) {

@@ -17,7 +17,7 @@ export function errorText(error: unknown, paint: Paint): string {
   for (const inner of errors) {
     const key = JSON.stringify([inner.code, withoutHost(inner), inner.evidence, inner.where.file, inner.where.line, inner.where.column]);
     const group = groups.get(key) ?? { first: inner, hosts: [] };
-    if (inner.where.host) group.hosts.push(inner.where.host);
+    if (inner.where.host && !group.hosts.includes(inner.where.host)) group.hosts.push(inner.where.host);
     groups.set(key, group);
   }
   const parts = [...groups.values()].map(({ first, hosts }) => one(first, hosts, paint));

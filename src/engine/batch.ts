@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { sh } from '../base/quote.ts';
-import { deliverScript, type Delivery } from './actions/artefact.ts';
+import { deliverScript, INCOMING, type Delivery } from './actions/artefact.ts';
 import { shellFor } from './actions/index.ts';
 import { OPT, RUN, VAR } from './state.ts';
 import type { Content, Step } from './step.ts';
@@ -62,13 +62,24 @@ s_end() {
 `;
 }
 
+/**
+ * Input that arrives whole before the first step reads of it: a connection may break in the middle, and what comes then is an end of input like
+ * any other. It waits in memory, without a name.
+ */
+function wholeInput(bytes: number): string {
+  return `
+s_in=${RUN}/input.$$
+(umask 077; head -c ${bytes} >"$s_in")
+[ "$(stat -c %s "$s_in")" = ${bytes} ] || { rm -f "$s_in"; echo 'what was sent did not arrive whole'; exit 1; }
+exec <"$s_in"
+rm -f "$s_in"
+`;
+}
+
 /** Steps of the main and package lanes: run in order, stop at the first failure. */
 export async function stepsBatch(steps: readonly Step[], options: BatchOptions): Promise<Batch> {
   const stdin: Buffer[] = [];
-  let text = prelude(
-    options,
-    steps.some((step) => step.action.kind === 'package'),
-  );
+  let text = '';
   for (const [index, step] of steps.entries()) {
     const bytes = await Promise.all(
       contentsOf(step).map(async (content) => ('text' in content ? Buffer.from(content.text) : options.bytes(content.ref))),
@@ -77,12 +88,17 @@ export async function stepsBatch(steps: readonly Step[], options: BatchOptions):
     const shell = shellFor(step.action, bytes);
     text += `\ns_begin ${index}\n( set -e\n${shell}\n)${bytes.length === 0 ? ' </dev/null' : ''}\ns_end ${index} $? ${sh`${step.id}`}\n`;
   }
-  return { script: text, stdin: Buffer.concat(stdin) };
+  const input = Buffer.concat(stdin);
+  const begin = prelude(
+    options,
+    steps.some((step) => step.action.kind === 'package'),
+  );
+  return { script: begin + (input.length === 0 ? '' : wholeInput(input.length)) + text, stdin: input };
 }
 
 /** Artefacts: one stream of archives, each unpacked while the next arrives. */
 export function deliveryBatch(steps: readonly Step[], deliveries: readonly (Delivery & { path: string })[], options: BatchOptions): Batch {
-  let text = prelude(options, false);
+  let text = `${prelude(options, false)}rm -rf ${INCOMING}\n`;
   for (const [index, step] of steps.entries()) {
     const end = (code: number): string => `s_end ${index} ${code} ${sh`${step.id}`}`;
     text += `\ns_begin ${index}\n` + deliverScript(deliveries[index]!, { ok: end(0), fail: end(1) });

@@ -25,6 +25,8 @@ export interface Failure {
   message: string;
   /** The step's last lines of output. */
   evidence: string;
+  /** What was thrown, when the script itself did not get to say that it failed. */
+  cause?: unknown;
 }
 
 export interface Outcome {
@@ -53,9 +55,9 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
   const set = (step: Step, value: Status): void => void status.set(step.id, value);
   const is = (id: string, value: Status): boolean => status.get(id) === value;
 
-  const fail = (step: Step, message: string, evidence: string): void => {
+  const fail = (step: Step, message: string, { evidence = '', cause }: Partial<Failure> = {}): void => {
     set(step, 'failed');
-    failures.push({ step, message, evidence });
+    failures.push({ step, message, evidence, cause });
     options.emit({ code: 'step.failed', step: nameOf(step), message, evidence });
     skipAfter(step);
   };
@@ -116,18 +118,22 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
             options.emit({ code: 'step.done', step: nameOf(step), ms: Math.round(performance.now() - startedAt) });
             if (step.lane === 'delivery') pump();
           } else if (report.kind === 'failed') {
-            fail(step, `could not ${step.words}`, output.join('\n'));
+            fail(step, `could not ${step.words}`, { evidence: output.join('\n') });
           } else if (report.kind === 'displaced') {
-            fail(step, `another run has taken ${host} over`, '');
+            fail(step, `another run has taken ${host} over`);
           }
         },
       });
       const left = steps.find((step) => is(step.id, 'running') || is(step.id, 'waiting'));
       if (left && !options.stop.aborted && !steps.some((step) => is(step.id, 'failed')))
-        fail(left, `the script ended early (exit code ${result.code})`, (output.join('\n') + result.stderr).trim());
+        fail(left, `the script ended early (exit code ${result.code})`, { evidence: (output.join('\n') + result.stderr).trim() });
     } catch (error) {
       const step = steps.find((s) => is(s.id, 'running')) ?? steps.find((s) => is(s.id, 'waiting')) ?? steps[current]!;
-      fail(step, messageOf(error), output.join('\n'));
+      // What a step said before its connection broke explains nothing.
+      fail(step, messageOf(error), {
+        cause: error,
+        evidence: isSlipwayError(error) && error.category === 'unreachable' ? '' : output.join('\n'),
+      });
     }
   };
 
@@ -157,7 +163,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       set(step, 'done');
       options.emit({ code: 'step.done', step: nameOf(step), ms: Math.round(performance.now() - start) });
     } catch (error) {
-      fail(step, messageOf(error), isSlipwayError(error) ? (error.evidence ?? '') : '');
+      fail(step, messageOf(error), { cause: error, evidence: isSlipwayError(error) ? (error.evidence ?? '') : '' });
     }
   };
 

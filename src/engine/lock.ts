@@ -6,6 +6,8 @@ import { RUN, VAR } from './state.ts';
 /** Seconds without a heartbeat after which a host gives its lock up. */
 const GIVE_UP = 60;
 const HEARTBEAT_MS = 15_000;
+/** Seconds without a heartbeat after which a holder is probably gone, and worth waiting for. */
+const SILENT = 25;
 
 export interface LockInfo {
   /** Identifies the run; scripts of another run refuse to start. */
@@ -20,6 +22,8 @@ export interface LockInfo {
 export interface HostLock {
   /** Changes whenever a run did something on the host: an unchanged stamp means that what was gathered still holds. */
   stamp: string;
+  /** Why the lock is not held any more: the connection that held it is gone. */
+  lost(): unknown;
   release(): Promise<void>;
 }
 
@@ -27,7 +31,8 @@ export interface HostLock {
 export const stampScript = `cat ${VAR}/journal.ndjson 2>/dev/null | cksum`;
 
 /**
- * Takes the host's lock and keeps it until `release`, until this program ends, or until 60 s after its last heartbeat.
+ * Takes the host's lock and keeps it until `release`, until this program ends, or until 60 s after its last heartbeat. A holder that has missed
+ * a heartbeat is waited for: most likely it is our own run of a moment ago, whose connection broke without the host's knowing.
  * What a lost run may have left running is ended first; package managers are waited for.
  *
  * @throws SlipwayError LOCKED (category locked) naming the holder.
@@ -57,8 +62,11 @@ export async function takeLock(runner: Runner, info: LockInfo): Promise<HostLock
   }
   const beat = setInterval(() => held.writeLine('beat'), HEARTBEAT_MS);
   beat.unref();
+  let lost: unknown;
+  held.done.catch((error: unknown) => (lost = error));
   return {
     stamp: answer.slice(7).trim(),
+    lost: () => lost,
     release: async () => {
       clearInterval(beat);
       held.end();
@@ -74,7 +82,12 @@ function lockScript(info: LockInfo): string {
 umask 077
 mkdir -p ${RUN}/running ${VAR}/before || exit 1
 exec 9>>${RUN}/lock || exit 1
-if ! flock -n 9; then printf 'held %s\n' "$(cat ${RUN}/holder)"; exit 0; fi
+if ! flock -n 9; then
+  now=$(date +%s)
+  heard=$(stat -c %Y ${RUN}/beat 2>/dev/null || echo "$now")
+  [ $((now - heard)) -ge ${SILENT} ] && flock -w ${GIVE_UP} 9 || { printf 'held %s\n' "$(cat ${RUN}/holder)"; exit 0; }
+fi
+: >${RUN}/beat
 printf '%s\n' ${holder} >${RUN}/holder
 printf '%s\n' ${info.run} >${RUN}/token
 # A script that has only just begun may not have written its group yet; dash's kill takes no --.
@@ -93,11 +106,11 @@ flock -w 5 8 || {
   flock -w 600 8 || { echo 'a command of an earlier run does not end'; exit 1; }
 }
 exec 8>&-
-rm -f ${RUN}/running/* ${RUN}/stop
+rm -f ${RUN}/running/* ${RUN}/input.* ${RUN}/stop
 ` +
     `
 printf 'locked %s\\n' "$(${stampScript})"
-while timeout ${GIVE_UP} sh -c 'read -r line'; do :; done
+while timeout ${GIVE_UP} sh -c 'read -r line'; do : >${RUN}/beat; done
 rm -f ${RUN}/holder ${RUN}/token
 # Nothing of ours is on the host: it was reset, or never touched.
 [ -e ${VAR}/owned ] || { rmdir ${VAR}/before ${VAR}; [ -e ${VAR} ] || rm -rf ${RUN}; } 2>/dev/null

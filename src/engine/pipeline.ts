@@ -2,6 +2,7 @@ import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
 import type { Runner } from '../remote/runner.ts';
 import type { Emit } from './events.ts';
 import { execute, type Outcome } from './execute.ts';
+import { runFailed } from './run-failed.ts';
 import { takeLock, type HostLock, type LockInfo } from './lock.ts';
 import type { LocalHandler, Materials } from './materials.ts';
 import { makePlan, type Plan } from './plan.ts';
@@ -58,7 +59,12 @@ export async function runPipeline<C>(pipeline: Pipeline<C>): Promise<Finish> {
     emit({ code: 'stage', stage: 'run' });
     outcome = await execute(plan, {
       run: pipeline.lock.run,
-      runner: pipeline.runner,
+      // A connection of its own would work without the lock that went with the other.
+      runner: async (host) => {
+        const lost = locks.get(host)?.lost();
+        if (lost !== undefined) throw lost;
+        return pipeline.runner(host);
+      },
       ...pipeline.operator(gathered),
       emit,
       stop: pipeline.stop,
@@ -127,26 +133,4 @@ export function gatherErrors(errors: readonly unknown[], summary: string): unkno
   const first = ours[0];
   if (!first || ours.length !== errors.length) return errors.find((error) => !isSlipwayError(error));
   return new SlipwayErrors(summary, { code: first.code, category: first.category }, ours);
-}
-
-function runFailed(outcome: Outcome, explain: Explain = (evidence) => ({ evidence })): SlipwayError {
-  const errors = outcome.failures.map(
-    ({ step, message, evidence }) =>
-      new SlipwayError(message, {
-        code: 'STEP_FAILED',
-        category: 'failed',
-        where: { host: step.host, phase: step.phase, step: step.id },
-        ...explain(evidence),
-      }),
-  );
-  const done = `${outcome.done} steps are done, ${outcome.skipped} were not started`;
-  return new SlipwayErrors(
-    `${errors.length === 1 ? 'a step' : `${errors.length} steps`} failed; ${done}`,
-    {
-      code: 'RUN_FAILED',
-      category: 'failed',
-      hint: 'mend the cause and run the same command again: what is done is not done twice',
-    },
-    errors,
-  );
 }

@@ -39,6 +39,8 @@ export const addons: Phase<Context> = {
         host: speaker.name,
         words: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
         action: nodeSettings(hosts),
+        // A node that cannot register any more is not waited for.
+        needs: hosts.map(({ name }) => `${name}/kubelet/unit`),
       })),
     ];
     const ready: Desired = {

@@ -1,4 +1,5 @@
 import { declarations } from '../components/declare.ts';
+import { controlPlanes } from '../components/topology.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
@@ -24,7 +25,11 @@ export const ready: Phase<Context> = {
           timeoutSeconds: TIMEOUT,
           units,
         },
-        needs: started.map(({ component }) => `${host.name}/${component.name}/unit`),
+        // Without an API server nothing here gets ready; when it cannot be started any more, nobody waits for it.
+        needs: [
+          ...started.map(({ component }) => `${host.name}/${component.name}/unit`),
+          ...controlPlanes(context.cluster).map(({ name }) => `${name}/kube-apiserver/unit`),
+        ],
         onlyWith: started.map(({ component }) => `${host.name}/${component.name}/unit`),
       };
     }),

@@ -18,6 +18,8 @@ export interface Finished {
 export interface TestLab {
   name: string;
   directory: string;
+  /** What every run of `slipway` gets beside the environment of the tests. */
+  env: Record<string, string>;
   /** Runs `slipway` in the lab's directory, with nobody at the terminal. */
   slipway(...args: string[]): Promise<Finished>;
   /** The same; throws with all output unless it exits with 0. */
@@ -34,12 +36,13 @@ export interface TestLabOptions {
   hosts?: number;
   controlPlanes?: number;
   flags?: readonly string[];
+  env?: Record<string, string>;
 }
 
 /** Shell text that prints everything that a refused run must not have touched since `touch /run/mark`. */
 export const TOUCHED = `find /etc /opt /usr/local /var/lib -xdev -newer /run/mark -not -path '/var/lib/systemd/*' -not -path '/etc/ssh/*' 2>/dev/null; ls /var/lib/slipway /run/slipway 2>/dev/null || :`;
 
-const slipwayBin = join(packageRoot(), 'bin/slipway.js');
+export const slipwayBin = join(packageRoot(), 'bin/slipway.js');
 
 /** Runs the built command line in a directory. */
 export async function slipwayIn(
@@ -58,11 +61,11 @@ export async function slipwayIn(
 }
 
 /** Makes fresh hosts under a name of their own, so that tests never meet a lab of the user's. */
-export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flags = [] }: TestLabOptions = {}): Promise<TestLab> {
+export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flags = [], env = {} }: TestLabOptions = {}): Promise<TestLab> {
   // Another checkout's tests on the same machine have labs of their own; what a killed run of this one left is found again.
   const lab = `t-${name}-${createHash('sha256').update(packageRoot()).digest('hex').slice(0, 4)}`;
   const directory = await mkdtemp(join(tmpdir(), `slipway-${lab}-`));
-  const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args);
+  const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args, { env });
   const ok = async (...args: string[]): Promise<Finished> => {
     const finished = await slipway(...args);
     if (finished.exitCode !== 0)
@@ -90,6 +93,7 @@ export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flag
   return {
     name: lab,
     directory,
+    env,
     slipway,
     ok,
     on,

@@ -3,6 +3,8 @@ export interface Random {
   /** An integer from 0 up to, not including, `limit`. */
   below(limit: number): number;
   pick<T>(items: readonly T[]): T;
+  /** So many different items, in their order. */
+  some<T>(items: readonly T[], count: number): T[];
   /** Text of the given alphabet, of a random length from `min` to `max`. */
   text(alphabet: string, min: number, max: number): string;
 }
@@ -20,6 +22,11 @@ export function createRandom(seed: number): Random {
   return {
     below,
     pick: (items) => items[below(items.length)]!,
+    some: (items, count) => {
+      const left = items.map((_, i) => i);
+      const chosen = Array.from({ length: Math.min(count, items.length) }, () => left.splice(below(left.length), 1)[0]!);
+      return chosen.sort((a, b) => a - b).map((i) => items[i]!);
+    },
     text: (alphabet, min, max) => {
       const characters = [...alphabet];
       return Array.from({ length: min + below(max - min + 1) }, () => characters[below(characters.length)]!).join('');

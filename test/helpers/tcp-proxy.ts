@@ -14,19 +14,21 @@ export interface TcpProxy {
   heal(): void;
   /** The server's side is gone; the client's side stays open and silent. */
   halfOpen(): void;
+  /** From now on nothing passes to this side, and nobody is told; the other direction goes on. */
+  deafen(side: 'client' | 'server'): void;
   /** Every byte arrives this much later, in each direction. */
   delay(ms: number): void;
   /** At most so many bytes pass in each direction and second. */
   limit(bytesPerSecond: number): void;
-  /** Resets every connection once so many bytes have gone from client to server, counted from now. */
+  /** Resets every connection once so many bytes have gone from client to server, counted from now; once. */
   resetAfter(bytes: number): void;
   close(): Promise<void>;
 }
 
-export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1', address = '127.0.0.1'): Promise<TcpProxy> {
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let accepted = 0;
-  let hole = false;
+  const hole = { client: false, server: false };
   let delayMs = 0;
   let rate = Infinity;
   let budget = Infinity;
@@ -38,11 +40,14 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
     }
   };
 
-  const relay = (from: Socket, to: Socket, upstream: boolean): void => {
+  const relay = (from: Socket, to: Socket, side: 'client' | 'server'): void => {
     let free = 0;
     from.on('data', (chunk: Buffer) => {
-      if (hole) return;
-      if (upstream && (budget -= chunk.length) <= 0) return resetAll();
+      if (hole[side]) return;
+      if (side === 'server' && (budget -= chunk.length) <= 0) {
+        budget = Infinity;
+        return resetAll();
+      }
       const now = performance.now();
       free = Math.max(free, now) + (chunk.length / rate) * 1000;
       const wait = free - now + delayMs;
@@ -55,13 +60,13 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
       }
       if (rate !== Infinity) from.pause();
       setTimeout(() => {
-        if (!hole && to.writable) to.write(chunk);
+        if (!hole[side] && to.writable) to.write(chunk);
         from.resume();
       }, wait);
     });
-    from.on('end', () => void (hole || setTimeout(() => to.end(), delayMs)));
+    from.on('end', () => void (hole[side] || setTimeout(() => to.end(), delayMs)));
     from.on('error', () => {});
-    from.on('close', () => void (hole || setTimeout(() => to.destroy(), delayMs)));
+    from.on('close', () => void (hole[side] || setTimeout(() => to.destroy(), delayMs)));
   };
 
   const listener = createServer((client) => {
@@ -74,20 +79,21 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
     const forget = (): void => void (client.closed && server.closed && pairs.delete(pair));
     client.once('close', forget);
     server.once('close', forget);
-    relay(client, server, true);
-    relay(server, client, false);
+    relay(client, server, 'server');
+    relay(server, client, 'client');
   });
-  listener.listen(0, '127.0.0.1');
+  listener.listen(0, address);
   await once(listener, 'listening');
 
   return {
     port: (listener.address() as { port: number }).port,
     accepted: () => accepted,
     reset: resetAll,
-    blackHole: () => (hole = true),
-    heal: () => (hole = false),
+    blackHole: () => (hole.client = hole.server = true),
+    heal: () => (hole.client = hole.server = false),
+    deafen: (side) => (hole[side] = true),
     halfOpen() {
-      hole = true;
+      hole.client = hole.server = true;
       for (const { server } of pairs) server.destroy();
     },
     delay: (ms) => (delayMs = ms),

@@ -162,6 +162,7 @@ export const commands: readonly CommandSpec[] = [
       { flags: '--release <name>', description: 'Debian release, one for each host; the last counts for the rest', many: true },
       { flags: '--offline', description: 'hosts without a way out, as in an air-gapped hall', default: false },
       { flags: '--user <name>', description: 'who logs in', default: 'root' },
+      { flags: '--sudo-password', description: 'sudo asks the user for the password in SLIPWAY_SUDO_PASSWORD', default: false },
       { flags: '--directory <path>', description: 'where the cluster file and the keys go', default: '.' },
     ],
     examples: ['slipway lab up --hosts 3', 'slipway lab up --name ha --hosts 5 --control-planes 3 --directory ha'],

@@ -1,5 +1,7 @@
+import { SlipwayError } from '../../base/errors.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
+import type { Io } from '../io.ts';
 import { wholeNumber } from '../options.ts';
 import { formatted } from '../output.ts';
 import { table } from '../style.ts';
@@ -16,6 +18,7 @@ export const up: Handler = async ({ options }, io) => {
     offline: options['offline'] === true,
     user: String(options['user']),
     directory: String(options['directory']),
+    ...(options['sudoPassword'] === true ? { sudoPassword: sudoPassword(io) } : {}),
     ...(options['release'] === undefined ? {} : { releases: options['release'] as string[] }),
     onProgress: (text) => void io.stderr.write(`${text}\n`),
   });
@@ -23,6 +26,17 @@ export const up: Handler = async ({ options }, io) => {
   io.stderr.write(`Next: slipway apply -f ${lab.clusterFile}\n`);
   return exitCodes.ok;
 };
+
+/** Not as an option's value, which everybody on the machine can see. */
+function sudoPassword({ env }: Io): string {
+  const password = env['SLIPWAY_SUDO_PASSWORD'];
+  if (password) return password;
+  throw new SlipwayError('--sudo-password is given, and SLIPWAY_SUDO_PASSWORD is not set', {
+    code: 'ENVIRONMENT_INVALID',
+    category: 'usage',
+    hint: 'export SLIPWAY_SUDO_PASSWORD; slipway apply reads it too',
+  });
+}
 
 export const down: Handler = async ({ options }, io) => {
   const { labDown } = await load();

@@ -16,6 +16,9 @@ export const artefact: Kind<ArtefactAction> = {
   },
 };
 
+/** What has arrived but is not complete; nothing in it outlives the run. */
+export const INCOMING = `${OPT}/.incoming`;
+
 export interface Delivery {
   name: string;
   version: string;
@@ -29,17 +32,24 @@ export interface Delivery {
 
 /**
  * Receives one archive from standard input, checks every byte of it against its digest, unpacks it beside its place and renames it in.
- * Unpacking goes on in the background while the next archive arrives; `report` is the shell command that tells the outcome.
+ * Unpacking goes on in the background while the next archive arrives; `report` are the shell commands that tell the outcome and end the shell:
+ * an archive that could not be written has left the rest of itself in the stream.
  */
 export function deliverScript(delivery: Delivery, report: { ok: string; fail: string }): string {
   const place = `${OPT}/${delivery.name}/${delivery.version}`;
-  const incoming = `${OPT}/.incoming/${delivery.name}-${delivery.version}`;
+  const incoming = `${INCOMING}/${delivery.name}-${delivery.version}`;
   const unpack = delivery.compression === 'zstd' ? 'zstd -dcq' : 'gzip -dc';
   return (
     sh`
-own ${place}; rm -rf ${incoming}; mkdir -p ${incoming}
-head -c ${delivery.size} >${`${incoming}/.archive`}
+own ${place}; mkdir -p ${incoming}
+head -c ${delivery.size} >${`${incoming}/.archive`} || {
+rm -rf ${incoming}; wait
+` +
+    `${report.fail}
+}
 {
+` +
+    sh`
 (
 set -e
 cd ${incoming}
@@ -58,6 +68,8 @@ mv -T new ${place}
 rm -rf ${`${place}.old`} ${incoming}
 )
 if [ $? = 0 ]; then ` +
-    `${report.ok}; else ${report.fail}; fi\n} </dev/null &`
+    report.ok +
+    sh`; else rm -rf ${incoming}; ` +
+    `${report.fail}; fi\n} </dev/null &`
   );
 }

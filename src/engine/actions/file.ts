@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { sh } from '../../base/quote.ts';
 import type { FileAction } from '../step.ts';
 import type { Kind } from './action.ts';
@@ -31,7 +31,8 @@ export const file: Kind<FileAction> = {
     const chmod = mode === '0600' ? '' : sh`chmod ${mode} ${temporary}; `;
     const chown = owner === 'root:root' ? '' : sh`chown ${owner} ${temporary}; `;
     return (
-      (isUnitFile(path) ? sh`note units ${basename(path)}; ` : '') +
+      // systemd reads /usr/lib/systemd/system everywhere; a Debian that keeps /lib apart from /usr/lib (11, when it was upgraded) may not have it.
+      (isUnitFile(path) ? sh`note units ${basename(path)}; [ -d ${dirname(path)} ] || mkdir -p ${dirname(path)}; ` : '') +
       sh`own ${path}; rm -f ${temporary}; (umask 077; : >${temporary}); ` +
       chown +
       chmod +

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -30,13 +30,17 @@ const file = (path: string, text: string, mode = '0600'): Action => ({
 });
 
 /** Runs the script of a batch under a real shell, with the host's directories moved below a temporary one. */
-async function run(actions: readonly Action[], { shell = 'sh', as = 'this-run' } = {}): Promise<{ reports: Report[]; code: number }> {
+async function run(
+  actions: readonly Action[],
+  { shell = 'sh', as = 'this-run', lost = 0 } = {},
+): Promise<{ reports: Report[]; code: number }> {
   const batch = await stepsBatch(
     actions.map((action, i) => step(`s${i}`, action)),
     { run: as, token: 'tok', bytes: async (ref) => Buffer.from(`bytes of ${ref}`) },
   );
+  const input = batch.stdin as Buffer;
   const script = batch.script.replaceAll(RUN, join(root, 'run')).replaceAll(VAR, join(root, 'var'));
-  const { stdout, status } = spawnSync(shell, ['-c', script], { input: batch.stdin as Buffer, encoding: 'utf8' });
+  const { stdout, status } = spawnSync(shell, ['-c', script], { input: input.subarray(0, input.length - lost), encoding: 'utf8' });
   return {
     reports: stdout
       .split('\n')
@@ -73,6 +77,14 @@ describe.each(['dash', 'bash'])('a batch of steps under %s', (shell) => {
     expect(reports).not.toContainEqual({ kind: 'output', text: 'not reached' });
     expect(existsSync(join(root, 'etc/never'))).toBe(false);
     expect(readFileSync(join(root, 'var/journal.ndjson'), 'utf8')).toBe('{"run":"this-run","step":"s0","result":"failed"}\n');
+  });
+
+  test('writes nothing when its input does not arrive whole, and leaves nothing of it behind', async () => {
+    const { reports, code } = await run([file('etc/a', 'first\n'), file('etc/b', 'second\n')], { shell, lost: 1 });
+    expect(outcomes(reports)).toEqual([]);
+    expect(code).toBe(1);
+    expect(readdirSync(join(root, 'etc'))).toEqual([]);
+    expect(readdirSync(join(root, 'run')).sort()).toEqual(['running', 'steps', 'token']);
   });
 
   test('keeps what was there before the first write, once', async () => {

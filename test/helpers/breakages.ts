@@ -1,0 +1,96 @@
+import { expect } from '@jest/globals';
+import type { Answer } from '../../src/checks/verify/index.ts';
+import type { VerifyReport } from '../../src/cli/verify-report.ts';
+import type { TestLab } from './lab.ts';
+
+export async function verify(lab: TestLab): Promise<{ exitCode: number; report: VerifyReport; failed: Record<string, Answer> }> {
+  const { exitCode, stdout, stderr } = await lab.slipway('verify', '-o', 'json');
+  if (!stdout.startsWith('{')) throw new Error(`verify printed no report: ${stderr}`);
+  const report = JSON.parse(stdout) as VerifyReport;
+  return {
+    exitCode,
+    report,
+    failed: Object.fromEntries(report.checks.filter(({ ok }) => ok === 'fail').map((check) => [check.id, check])),
+  };
+}
+
+export interface Breakage {
+  name: string;
+  host: string;
+  breaks: string;
+  mends: string;
+  /** The checks that fail, each with what its message must say. */
+  named: Readonly<Record<string, RegExp>>;
+  evidence?: RegExp;
+}
+
+/** What verify must notice, on a lab of one control plane and two workers. */
+export const breakages: readonly Breakage[] = [
+  {
+    name: 'a kubelet that was stopped',
+    host: 'w-1',
+    breaks: 'systemctl stop kubelet',
+    mends: 'systemctl start kubelet',
+    named: { units: /^w-1: kubelet\.service is inactive$/, kubelet: /^w-1: /, pods: /^w-1: / },
+    evidence: /Stopped kubelet\.service/,
+  },
+  {
+    name: 'a flanneld that was stopped',
+    host: 'w-1',
+    breaks: 'systemctl stop flanneld',
+    mends: 'systemctl start flanneld',
+    named: { units: /^w-1: flanneld\.service is inactive$/ },
+  },
+  {
+    name: 'a forwarding chain that was flushed on a host that drops',
+    host: 'w-1',
+    breaks: 'iptables -w -F SLIPWAY-FORWARD; iptables -w -P FORWARD DROP',
+    mends: 'systemctl restart slipway-forwarding; iptables -w -P FORWARD ACCEPT',
+    named: {
+      forwarding: /^w-1: the chain SLIPWAY-FORWARD does not accept traffic from pods and to pods, and the policy of FORWARD is DROP/,
+      'pod-network': /^w-1: pods here and pods on other nodes do not reach each other$/,
+    },
+  },
+  {
+    name: 'a network that loses large packets',
+    host: 'w-1',
+    breaks: 'iptables -w -I INPUT -p udp --dport 8472 -m length --length 1300:65535 -j DROP',
+    mends: 'iptables -w -D INPUT -p udp --dport 8472 -m length --length 1300:65535 -j DROP',
+    named: { 'packet-size': /small packets reach the pod on w-1, large ones do not/ },
+  },
+  {
+    name: 'a scheduler that was stopped',
+    host: 'cp-1',
+    breaks: 'systemctl stop kube-scheduler',
+    mends: 'systemctl start kube-scheduler',
+    named: {
+      units: /^cp-1: kube-scheduler\.service is inactive$/,
+      scheduler: /cp-1: .*no kube-scheduler leads/,
+      scheduling: /nobody chooses a node/,
+    },
+  },
+  {
+    name: 'a daemon that ends again and again, with its own words',
+    host: 'w-2',
+    breaks: 'sed -i "s/^mode:.*/mode: nonsense/" /etc/kubernetes/kube-proxy/config.yaml; systemctl restart kube-proxy',
+    mends: 'sed -i "s/^mode:.*/mode: iptables/" /etc/kubernetes/kube-proxy/config.yaml; systemctl restart kube-proxy',
+    named: { units: /^w-2: kube-proxy\.service (?:ends again and again|does not get ready)/, 'kube-proxy': /^w-2: /, services: /^w-2: / },
+    evidence: /command failed.*nonsense/,
+  },
+  {
+    name: 'a CoreDNS that was deleted',
+    host: 'cp-1',
+    breaks: '/opt/slipway/bin/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf -n kube-system delete deployment coredns',
+    mends: 'true',
+    named: { coredns: /^the Deployment coredns is missing in kube-system$/, dns: /^cp-1, w-1 and w-2: / },
+  },
+];
+
+/** Breaks it, lets verify look, mends it: the checks that must notice have failed, in the words that they must find. */
+export async function named(lab: TestLab, { host, breaks, mends, named: wanted, evidence }: Breakage): Promise<void> {
+  await lab.on(host, breaks);
+  const { exitCode, failed } = await verify(lab).finally(() => lab.on(host, mends));
+  expect(exitCode).toBe(1);
+  for (const [id, message] of Object.entries(wanted)) expect(failed[id]?.message ?? `${id} does not fail`).toMatch(message);
+  if (evidence) expect(failed['units']?.evidence).toMatch(evidence);
+}
