@@ -10,6 +10,7 @@ import { forwarding } from '../src/phases/forwarding.ts';
 import { issueCertificates } from '../src/phases/issue-certificates.ts';
 import { kubelet } from '../src/phases/kubelet.ts';
 import { network } from '../src/phases/network.ts';
+import { nodes } from '../src/phases/nodes.ts';
 import { prepareHost } from '../src/phases/prepare-host.ts';
 import { ready } from '../src/phases/ready.ts';
 import { runtime } from '../src/phases/runtime.ts';
@@ -31,5 +32,6 @@ export const apply: Playbook<Context> = {
     forwarding,
     addons,
     ready,
+    nodes,
   ],
 };

@@ -2,7 +2,7 @@ import { controlPlanes } from '../components/topology.ts';
 import type { Gathered } from '../engine/pipeline.ts';
 import type { Context } from '../phases/context.ts';
 import { declarations } from '../components/declare.ts';
-import { NODES_PROBE } from '../phases/addons.ts';
+import { NODES_PROBE } from '../phases/nodes.ts';
 
 export interface ClusterStatus {
   apiVersion: 'slipway.dev/v1';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { SlipwayError, SlipwayErrors } from '../base/errors.ts';
 import { quickVerify, verify, type Answer } from '../checks/verify/index.ts';
 import type { VerifyContext } from '../checks/verify/verify.ts';
-import { NODES_PROBE } from '../phases/addons.ts';
+import { NODES_PROBE } from '../phases/nodes.ts';
 import type { Context } from '../phases/context.ts';
 import { checkCode } from './error-tables.ts';
 import type { Session } from './session.ts';

@@ -4,6 +4,9 @@ import { API_ENDPOINT_PORT, controlPlanes, isNode, nodeAddress, PKI, UNITS } fro
 
 const CONFIG = '/etc/slipway/api-endpoint';
 const identity = { name: 'api-endpoint', user: 'slipway-api-endpoint' };
+const client = clientCertificate(identity);
+/** Certificate and key in one file: HAProxy before 2.4 (Debian 11 has 2.2) finds a key towards servers nowhere else. */
+const PAIR = '/run/api-endpoint/client.pem';
 
 /** What it needs of the distribution. */
 export const apiEndpointPackages: readonly PackageUse[] = [{ name: 'haproxy', provides: ['haproxy'] }];
@@ -25,19 +28,18 @@ export const apiEndpoint: Component = {
           data: {
             port: API_ENDPOINT_PORT,
             authority: `${PKI}/ca.crt`,
-            certificate: `${PKI}/${identity.name}.crt`,
+            pair: PAIR,
             servers: controlPlanes(cluster).map((host) => ({ name: host.name, address: nodeAddress(host) })),
           },
         },
       },
     ],
-    // HAProxy finds the key of FILE in FILE.key.
-    certificates: [{ ...clientCertificate(identity), keyPath: `${PKI}/${identity.name}.crt.key` }],
+    certificates: [client],
     unit: {
       name: 'api-endpoint.service',
       path: `${UNITS}/api-endpoint.service`,
       template: 'api-endpoint/api-endpoint.service.hbs',
-      data: { config: `${CONFIG}/haproxy.cfg` },
+      data: { config: `${CONFIG}/haproxy.cfg`, certificate: client.certificatePath, key: client.keyPath, pair: PAIR },
       restartOnRenewal: [identity.name],
     },
     ports: [{ port: API_ENDPOINT_PORT, protocol: 'tcp', from: 'local', purpose: 'the node’s way to the Kubernetes API' }],

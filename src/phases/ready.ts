@@ -6,6 +6,8 @@ import { plannedHosts, type Context } from './context.ts';
 
 /** Seconds; a kubelet waits for its API server, flanneld for its node: the slowest host decides. */
 const TIMEOUT = 180;
+/** Of all units together; what waits for something else does so without ending, or ends every few seconds. */
+const RESTARTS = 100;
 
 export const ready: Phase<Context> = {
   id: 'ready',
@@ -24,6 +26,7 @@ export const ready: Phase<Context> = {
           condition: `s=$(systemctl is-active ${units.join(' ')}) && exit 0\nset -- ${units.join(' ')}\nfor s_a in $s; do [ "$s_a" = active ] || echo "$1 is $s_a"; shift; done; exit 1`,
           timeoutSeconds: TIMEOUT,
           units,
+          restarts: RESTARTS,
         },
         // Without an API server nothing here gets ready; when it cannot be started any more, nobody waits for it.
         needs: [

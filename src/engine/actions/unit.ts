@@ -4,7 +4,8 @@ import type { UnitAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
 /**
- * systemd reads a unit that it has not met yet by itself; a reload runs all its generators and is spared where it is not needed.
+ * systemd reads a unit that it has not met yet by itself; a reload runs all its generators and is spared where it is not needed. Enabling is done
+ * behind its back: told of it, systemd 254 and later calls every unit outdated until the next reload.
  * Starting never waits: systemd absorbs the order, and readiness is a wait of its own. What runs with the wanted settings already is left
  * running, so that a repeated step disturbs nothing.
  */
@@ -21,7 +22,7 @@ export const unit: Kind<UnitAction> = {
   shell: ({ name, digest, running = true, makes = [] }) =>
     makes.map((path) => sh`own ${path}\n`).join('') +
     sh`case $(systemctl show -p LoadState,NeedDaemonReload ${name}) in *not-found* | *=yes*) systemctl daemon-reload ;; esac
-systemctl --no-reload --quiet enable ${name}\n` +
+SYSTEMD_OFFLINE=1 systemctl --quiet enable ${name}\n` +
     (running ? restart(name, digest) : ''),
 };
 

@@ -2,7 +2,7 @@ import { sh } from '../../base/quote.ts';
 import { atLeast, type OsFamily } from './os.ts';
 
 /** Releases on which the tests on real hosts run. */
-const provenReleases = ['12'];
+const provenReleases = ['11', '12', '13'];
 
 /** Services that a package would start and enable by itself, by package. We run these programs under units of our own. */
 const services: Readonly<Record<string, string>> = { haproxy: 'haproxy.service' };

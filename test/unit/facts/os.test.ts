@@ -38,9 +38,9 @@ const factsOf = (name: keyof typeof releases) => parseFacts(`@facts begin\n@fact
 
 describe('recognition', () => {
   test.each([
-    ['Debian 11', 'apt', false],
+    ['Debian 11', 'apt', true],
     ['Debian 12', 'apt', true],
-    ['Debian 13', 'apt', false],
+    ['Debian 13', 'apt', true],
     ['Debian sid', 'apt', false],
     ['Ubuntu 24.04', 'apt', false],
     ['Raspbian 12', 'apt', false],

@@ -6,7 +6,7 @@ import type { EngineEvent } from '../../../src/engine/events.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import { emptyState } from '../../../src/engine/state.ts';
 import type { Context } from '../../../src/phases/context.ts';
-import { leftUnlabelled } from '../../../src/phases/addons.ts';
+import { leftUnlabelled } from '../../../src/phases/nodes.ts';
 import { gather, hostsToRead, type GatherOptions } from '../../../src/phases/gather.ts';
 import { scriptedHost } from '../../helpers/scripted-host.ts';
 import { output } from '../facts/fixture.ts';
@@ -48,10 +48,10 @@ describe('a limited plan', () => {
 
   test('of a control plane labels only itself, and leaves CoreDNS alone while a node is not there to be asked', () => {
     const addons = (context: Context): string[] =>
-      stepsOf(context).flatMap(({ id }) => (id.includes('/addons/') ? [id.split('/')[2]!] : []));
-    expect(addons(limited(['cp-1']))).toEqual(['api', 'access', 'coredns', 'service-accounts', 'nodes-cp-1']);
-    expect(addons(limited(['cp-1'], 'w-2'))).toEqual(['api', 'access', 'service-accounts', 'nodes-cp-1']);
-    expect(addons(limited(['cp-1', 'w-1'], 'w-2'))).toEqual(['api', 'access', 'service-accounts', 'nodes-cp-1', 'nodes-w-1']);
+      stepsOf(context).flatMap(({ id }) => (/\/(addons|nodes)\//.test(id) ? [id.replace(/^cp-1\/(addons\/)?/, '')] : []));
+    expect(addons(limited(['cp-1']))).toEqual(['api', 'access', 'coredns', 'service-accounts', 'nodes/cp-1']);
+    expect(addons(limited(['cp-1'], 'w-2'))).toEqual(['api', 'access', 'service-accounts', 'nodes/cp-1']);
+    expect(addons(limited(['cp-1', 'w-1'], 'w-2'))).toEqual(['api', 'access', 'service-accounts', 'nodes/cp-1', 'nodes/w-1']);
   });
 
   test('knows which nodes it leaves without labels', () => {
