@@ -43,7 +43,7 @@ export interface InspectRequest {
   probes: Readonly<Record<string, string>>;
 }
 
-/** What starts at boot. systemd's own UnitFileState is remembered from before systemd was told, so the links decide. */
+/** What starts at boot. systemd's own UnitFileState may be from before our links, which it is not told of. */
 const WANTS = '/etc/systemd/system/multi-user.target.wants';
 
 /** Where deliveries live on a host. */
