@@ -1,8 +1,8 @@
 import { apply as playbook } from '../../playbooks/apply.ts';
 import { SlipwayError } from '../base/errors.ts';
+import { controlPlanes } from '../components/topology.ts';
 import type { Gathered, Pipeline } from '../engine/pipeline.ts';
 import type { Playbook } from '../engine/phase.ts';
-import { speakerOf } from '../phases/addons.ts';
 import { plannedHosts, type Context } from '../phases/context.ts';
 import { bundledPackages, missingPackages } from '../phases/deliver-artifacts.ts';
 import { artefactsToFetch } from '../phases/fetch-artifacts.ts';
@@ -21,11 +21,11 @@ export interface Planning extends Pick<Pipeline<Context>, 'playbook' | 'gather' 
   fetchFirst(gathered: Gathered<Context>): Promise<void>;
 }
 
-export function planning(session: Session, options: GlobalOptions): Planning {
+export function planning(session: Session, options: GlobalOptions, whole: Playbook<Context> = playbook): Planning {
   const question = { cluster: session.cluster, locate: session.locate, file: options.file, store: session.store, signal: session.stop };
   let unchecked: readonly Unchecked[] | undefined;
   return {
-    playbook: withoutPhases(playbook, options.skipPhase),
+    playbook: withoutPhases(whole, options.skipPhase),
     gather: async () => {
       // Once for a run; before any host is asked, because the file alone can be wrong here.
       if (unchecked === undefined) {
@@ -50,7 +50,7 @@ export function planning(session: Session, options: GlobalOptions): Planning {
     check: async ({ context }) => {
       runPreflight(context, { emit: session.emit, skip: options.skipCheck });
       const unlabelled = leftUnlabelled(context);
-      const speaker = speakerOf(context.cluster).name;
+      const speaker = controlPlanes(context.cluster)[0]!.name;
       if (unlabelled.length > 0)
         session.emit({
           code: 'warning',

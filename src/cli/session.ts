@@ -11,7 +11,7 @@ import type { Emit, EngineEvent } from '../engine/events.ts';
 import type { LockInfo } from '../engine/lock.ts';
 import type { Gathered } from '../engine/pipeline.ts';
 import type { Context } from '../phases/context.ts';
-import { gather, hostsToRead } from '../phases/gather.ts';
+import { gather, hostsToRead, type Reach } from '../phases/gather.ts';
 import type { Render } from '../phases/templates.ts';
 import { openState, stateDirectory, type State } from '../pki/state.ts';
 import { createFleet } from '../remote/fleet.ts';
@@ -51,7 +51,7 @@ export interface Session extends Pick<LoadedCluster, 'cluster' | 'locate'> {
 
 export async function withSession<T>(
   verb: string,
-  { options, io }: { options: GlobalOptions; io: Io },
+  { options, io, reach }: { options: GlobalOptions; io: Io; reach?: Reach },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const clusterFile = resolve(options.file);
@@ -109,11 +109,12 @@ export async function withSession<T>(
       logPath: log.path,
       stop: stop.signal,
       gather: async () => {
-        const { needed, useful } = hostsToRead(cluster, limit);
-        emit({ code: 'run.started', verb, run, hosts: [...needed, ...useful].map(({ name }) => name) });
+        const { needed, useful, speakers } = hostsToRead(cluster, limit, reach);
+        emit({ code: 'run.started', verb, run, hosts: [...needed, ...useful, ...speakers].map(({ name }) => name) });
         const gathered = await gather({
           cluster,
           limit,
+          reach,
           runner: (host: Host) => runner(host.name),
           store,
           packages: await bundle?.packages(),

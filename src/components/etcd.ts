@@ -1,5 +1,6 @@
 import type { Component } from './component.ts';
-import { BIN, etcdMembers, isEtcdMember, nodeAddress, PKI } from './topology.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
+import { BIN, etcdMembers, isEtcdMember, nodeAddress, PKI, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/etcd/pki';
 const DATA = '/var/lib/etcd';
@@ -30,10 +31,10 @@ export const etcd: Component = {
           path: '/etc/etcd/bootstrap.env',
           from: {
             template: 'etcd/bootstrap.env.hbs',
-            data: {
-              token: cluster.name,
+            data: bootstrapEnvironment(cluster, {
+              state: 'new',
               members: members.map((member) => ({ name: member.name, url: `https://${nodeAddress(member)}:2380` })),
-            },
+            }),
           },
           once: true,
           reloaded: true,
@@ -103,5 +104,22 @@ export const etcd: Component = {
   },
 };
 
-/** Options of etcdctl on a control-plane host, which holds a client certificate for its API server. */
-export const etcdctl = `${BIN}/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${PKI}/etcd-ca.crt --cert=${PKI}/apiserver-etcd-client.crt --key=${PKI}/apiserver-etcd-client.key`;
+/** What a member is told when it starts for the first time. */
+export function bootstrapEnvironment(
+  cluster: Cluster,
+  { members, state }: { members: readonly { name: string; url: string }[]; state: 'new' | 'existing' },
+): Record<string, unknown> {
+  return { token: cluster.name, members, state };
+}
+
+/** The members that an API server talks to: its own, or all when it has none. */
+export function etcdServers(cluster: Cluster, host: Host): string {
+  return isEtcdMember(host)
+    ? 'https://127.0.0.1:2379'
+    : etcdMembers(cluster)
+        .map((member) => `https://${nodeAddress(member)}:2379`)
+        .join(',');
+}
+
+/** etcdctl on a control-plane host, with the client certificate and the members of its API server. */
+export const ETCDCTL = `${BIN}/etcdctl --endpoints=$(sed -n 's/.*--etcd-servers=\\([^ "]*\\).*/\\1/p' ${UNITS}/kube-apiserver.service) --cacert=${PKI}/etcd-ca.crt --cert=${PKI}/apiserver-etcd-client.crt --key=${PKI}/apiserver-etcd-client.key`;

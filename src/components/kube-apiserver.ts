@@ -1,7 +1,18 @@
 import type { Component, Flag } from './component.ts';
+import { etcdServers } from './etcd.ts';
 import { clusterAdmins, superAdmins } from './groups.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { apiServiceAddress, BIN, isControlPlane, localApiServer, nodeAddress, PKI, tlsCipherSuites, UNITS } from './topology.ts';
+import {
+  apiServiceAddress,
+  BIN,
+  isControlPlane,
+  isEtcdMember,
+  localApiServer,
+  nodeAddress,
+  PKI,
+  tlsCipherSuites,
+  UNITS,
+} from './topology.ts';
 
 const CONFIG = '/etc/kubernetes/apiserver';
 
@@ -17,7 +28,8 @@ export const kubeApiserver: Component = {
     const isAddress = (name: string): boolean => /^[\d.]+$/.test(name);
     const names = [...certSANs, ...(endpoint === 'node-local' ? [] : [endpoint.host])];
     return {
-      artefacts: ['kube-apiserver', 'kubectl'],
+      // etcdctl, where etcd itself is elsewhere.
+      artefacts: ['kube-apiserver', 'kubectl', ...(isEtcdMember(host) ? [] : ['etcd'])],
       directories: [
         { path: CONFIG, mode: '0700' },
         { path: '/var/log/kubernetes', mode: '0700' },
@@ -87,7 +99,7 @@ export const kubeApiserver: Component = {
         { name: 'bind-address', value: '0.0.0.0' },
         { name: 'secure-port', value: '6443' },
         { name: 'service-cluster-ip-range', value: cluster.network.serviceCidr },
-        { name: 'etcd-servers', value: 'https://127.0.0.1:2379' },
+        { name: 'etcd-servers', value: etcdServers(cluster, host) },
         { name: 'etcd-cafile', value: `${PKI}/etcd-ca.crt` },
         { name: 'etcd-certfile', value: `${PKI}/apiserver-etcd-client.crt` },
         { name: 'etcd-keyfile', value: `${PKI}/apiserver-etcd-client.key` },

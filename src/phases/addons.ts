@@ -1,11 +1,11 @@
 import { imageReference } from '../artifacts/catalogue.ts';
 import { controlPlanes, dnsServiceAddress, isNode } from '../components/topology.ts';
-import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
-import { plannedHosts, type Context } from './context.ts';
+import type { Context } from './context.ts';
 import { applyManifest } from './manifests.ts';
+import { speakerOf } from './nodes.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
@@ -13,9 +13,8 @@ export const addons: Phase<Context> = {
   summary: 'Grants the components’ permissions, and starts CoreDNS.',
   plan(context) {
     const { cluster } = context;
-    // One control plane speaks for the cluster; the API is the same on all.
-    const speaker = speakerOf(cluster);
-    if (!plannedHosts(context).includes(speaker)) return [];
+    const speaker = speakerOf(context);
+    if (!speaker) return [];
     const id = (slug: string): string => `${speaker.name}/addons/${slug}`;
     const apply = (name: string, words: string, text: string): Desired => ({
       id: id(name),
@@ -51,8 +50,6 @@ export const addons: Phase<Context> = {
     return [ready, ...work];
   },
 };
-
-export const speakerOf = (cluster: Cluster): Host => controlPlanes(cluster)[0]!;
 
 /** CoreDNS' configuration depends on all nodes: with one of them out of a limit's reach it stays as it is. */
 function everyNodeWasRead({ cluster, facts }: Context): boolean {

@@ -13,6 +13,8 @@ export interface Context {
   cluster: Cluster;
   /** Names of the only hosts that may be planned for; undefined: all. */
   limit?: readonly string[] | undefined;
+  /** The control plane that speaks for the cluster, whether the limit names it or not; undefined: see speakerOf. */
+  speaker?: string | undefined;
   /** By host name, as `states`. With a limit not of every host. */
   facts: Readonly<Record<string, Facts>>;
   states: Readonly<Record<string, HostState>>;

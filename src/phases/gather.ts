@@ -5,7 +5,7 @@ import type { Architecture, LockedArtefact } from '../artifacts/types.ts';
 import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
 import { components } from '../components/index.ts';
 import { sysctls } from '../components/node.ts';
-import { BIN } from '../components/topology.ts';
+import { BIN, controlPlanes } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Emit } from '../engine/events.ts';
 import { stampScript } from '../engine/lock.ts';
@@ -16,12 +16,12 @@ import { isClockLine, parseFacts } from '../facts/parse.ts';
 import { factsScript } from '../facts/script.ts';
 import type { State } from '../pki/state.ts';
 import type { Runner } from '../remote/runner.ts';
-import { speakerOf } from './addons.ts';
 import { NODES_PROBE } from './nodes.ts';
 import type { Context } from './context.ts';
 import { CNI_PLUGINS } from '../components/containerd.ts';
 import { ownedRoots } from './install.ts';
 import { OBJECTS_PROBE } from './manifests.ts';
+import { MEMBERS_PROBE } from './members.ts';
 import { OURS_PROBE } from './reset/scripts.ts';
 import { IMAGES_PROBE } from './runtime.ts';
 import { settle } from './settle.ts';
@@ -31,6 +31,8 @@ export interface GatherOptions {
   cluster: Cluster;
   /** Names of the only hosts that may be planned for, as in the file; undefined: all. */
   limit?: readonly string[] | undefined;
+  /** Who is looked at besides the limit's hosts. */
+  reach?: Reach | undefined;
   runner(host: Host): Promise<Runner>;
   store: Store;
   /** As Context.packages. */
@@ -62,10 +64,16 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     emit({ code: 'host.gathered', host: host.name });
     return [host.name, reading];
   };
-  const { needed, useful } = hostsToRead(cluster, limit);
-  const [these, others] = await Promise.all([everyHost(needed, read), everyReachable(useful, read, emit)]);
-  const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries([...these, ...others]);
-  const settled = settle(cluster, Object.fromEntries([...these, ...others].map(([name, { facts }]) => [name, facts])));
+  const { needed, useful, speakers } = hostsToRead(cluster, limit, options.reach);
+  const [these, others, spoken] = await Promise.all([
+    everyHost(needed, read),
+    everyReachable(useful, read, emit),
+    untilOneSpeaks(speakers, read, emit),
+  ]);
+  const all = [...these, ...others, ...spoken];
+  const speaker = options.reach && speakerAmong(cluster, { limit: limit ?? [], read: all });
+  const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries(all);
+  const settled = settle(cluster, Object.fromEntries(all.map(([name, { facts }]) => [name, facts])));
   const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> =>
     Object.fromEntries(
       cluster.hosts.flatMap((host, i) => {
@@ -80,6 +88,7 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     ...(limit === undefined
       ? {}
       : { limit: settled.cluster.hosts.filter((_, i) => limit.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
+    ...(speaker === undefined ? {} : { speaker: settled.cluster.hosts[cluster.hosts.indexOf(speaker)]!.name }),
     facts,
     states,
     versions: componentVersions(cluster.kubernetes.version),
@@ -97,21 +106,75 @@ export interface HostsToRead {
   needed: Host[];
   /** Others: what is planned depends on them only in part. */
   useful: Host[];
+  /** Control planes that are tried one after the other, until one works. */
+  speakers: Host[];
+}
+
+/**
+ * `speaker`: one control plane beside the limit's hosts, whatever the state of all others; `all`: that, and every other host as far as it answers.
+ * `without`: hosts that are not even tried.
+ */
+export interface Reach {
+  beside: 'speaker' | 'all';
+  without?: readonly string[];
 }
 
 /**
  * Whom a limited plan must look at: the hosts themselves; those whose names and addresses stand in files of others, unless the cluster file
  * has both; and the other control planes and, for what a control plane does for the whole cluster, the other nodes, as far as they answer.
  */
-export function hostsToRead({ hosts, ...cluster }: Cluster, limit: readonly string[] | undefined): HostsToRead {
-  if (limit === undefined) return { needed: [...hosts], useful: [] };
+export function hostsToRead({ hosts, ...cluster }: Cluster, limit: readonly string[] | undefined, reach?: Reach): HostsToRead {
+  if (limit === undefined) return { needed: [...hosts], useful: [], speakers: [] };
   const named = (host: Host): boolean => host.roles.includes('control-plane') || host.roles.includes('etcd');
   const known = (host: Host): boolean =>
     host.named && settle({ ...cluster, hosts: [host] }, {}).cluster.hosts[0]!.privateAddress !== undefined;
   const limited = (host: Host): boolean => limit.includes(host.name);
-  const forAll = limited(speakerOf({ ...cluster, hosts }));
+  if (reach) {
+    const tried = (host: Host): boolean => reach.without?.includes(host.name) !== true;
+    const needed = hosts.filter((host) => tried(host) && (limited(host) || (named(host) && !known(host))));
+    const others = hosts.filter((host) => !needed.includes(host) && tried(host));
+    return reach.beside === 'all'
+      ? { needed, useful: others, speakers: [] }
+      : { needed, useful: [], speakers: others.filter(({ roles }) => roles.includes('control-plane')) };
+  }
+  const forAll = hosts.some((host) => limited(host) && host.roles.includes('control-plane'));
   const needed = hosts.filter((host) => limited(host) || (named(host) && !known(host)));
-  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (named(host) || forAll)) };
+  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (named(host) || forAll)), speakers: [] };
+}
+
+const works = ({ state }: Reading): boolean => (state.probes[NODES_PROBE.name] ?? '') !== '';
+
+async function untilOneSpeaks(
+  hosts: readonly Host[],
+  read: (host: Host) => Promise<readonly [string, Reading]>,
+  emit: Emit,
+): Promise<(readonly [string, Reading])[]> {
+  const all: (readonly [string, Reading])[] = [];
+  for (const host of hosts) {
+    const found = await everyReachable([host], read, emit);
+    all.push(...found);
+    if (found.some(([, reading]) => works(reading))) break;
+  }
+  return all;
+}
+
+/** The control plane through which a verb for some hosts talks to the cluster. */
+function speakerAmong(
+  cluster: Cluster,
+  { limit, read }: { limit: readonly string[]; read: readonly (readonly [string, Reading])[] },
+): Host {
+  const candidates = controlPlanes(cluster).filter(({ name }) => !limit.includes(name));
+  const found = candidates.find(({ name }) => read.some(([host, reading]) => host === name && works(reading)));
+  if (found) return found;
+  throw new SlipwayError('no control plane of the cluster answers for its Kubernetes API', {
+    code: 'NO_CONTROL_PLANE',
+    category: 'refused',
+    ...(candidates[0] === undefined ? {} : { where: { host: candidates[0].name } }),
+    hint:
+      candidates.length === 0
+        ? 'slipway apply makes the first control plane'
+        : 'slipway status and slipway verify show what is wrong with it',
+  });
 }
 
 /** Hosts that do not answer are left out, and named. */
@@ -173,7 +236,9 @@ const inspectRequest: InspectRequest = {
     .filter((path) => path.endsWith('.service'))
     .map((path) => basename(path)),
   sysctls: Object.keys(sysctls),
-  probes: Object.fromEntries([IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, OURS_PROBE].map(({ name, script }) => [name, script])),
+  probes: Object.fromEntries(
+    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, OURS_PROBE].map(({ name, script }) => [name, script]),
+  ),
 };
 
 async function knownArtefacts(cluster: Cluster, facts: Readonly<Record<string, Facts>>, store: Store): Promise<LockedArtefact[]> {

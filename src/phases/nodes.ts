@@ -1,9 +1,8 @@
 import { quote } from '../base/quote.ts';
-import { isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
+import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { ScriptAction } from '../engine/step.ts';
-import { speakerOf } from './addons.ts';
 import { plannedHosts, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
 
@@ -13,9 +12,9 @@ export const nodes: Phase<Context> = {
   title: 'Nodes',
   summary: 'Labels and taints the nodes.',
   plan(context) {
-    const speaker = speakerOf(context.cluster);
+    const speaker = speakerOf(context);
     const planned = plannedHosts(context);
-    if (!planned.includes(speaker)) return [];
+    if (!speaker) return [];
     return groupAlike(planned.filter(isNode)).map((hosts) => ({
       id: `${speaker.name}/nodes/${hosts[0]!.name}`,
       host: speaker.name,
@@ -27,12 +26,23 @@ export const nodes: Phase<Context> = {
   },
 };
 
+/**
+ * One control plane speaks for the cluster; the API is the same on all. It is one that works already, or the first. Undefined: the plan may touch
+ * none.
+ */
+export function speakerOf(context: Context): Host | undefined {
+  const all = controlPlanes(context.cluster);
+  if (context.speaker !== undefined) return all.find(({ name }) => name === context.speaker);
+  const planned = plannedHosts(context).filter(isControlPlane);
+  const works = (host: Host): boolean => (context.states[host.name]?.probes[NODES_PROBE.name] ?? '') !== '';
+  return planned.find(works) ?? planned.find((host) => host === all[0]);
+}
+
 /** Nodes of the plan whose labels or taints are not what they should be, and stay so because the host that would set them is outside of the limit. */
 export function leftUnlabelled(context: Context): string[] {
-  const speaker = speakerOf(context.cluster);
   const planned = plannedHosts(context);
-  if (planned.includes(speaker)) return [];
-  const lines = (context.states[speaker.name]?.probes[NODES_PROBE.name] ?? '').split('\n');
+  if (speakerOf(context)) return [];
+  const lines = (context.states[controlPlanes(context.cluster)[0]!.name]?.probes[NODES_PROBE.name] ?? '').split('\n');
   return planned.filter((host) => isNode(host) && nodeLines(host).some((line) => !lines.includes(line))).map(({ name }) => name);
 }
 

@@ -11,7 +11,10 @@ getent passwd | sort; getent group | sort
 systemctl list-unit-files --no-legend --no-pager | awk '{ print "unit", $1, $2 }' | sort
 systemctl list-units --all --no-legend --plain --no-pager --type=service,socket,timer | awk '$3 != "inactive" { print "active", $1, $3 }' | grep -v -e '@' -e run- -e apt- -e session- | sort
 ip -br link | sed 's/@.*//; s/ .*//' | sort; ip -o -4 address | awk '{ print $2, $4 }'; ip route
-for t in iptables ip6tables; do $t-save 2>/dev/null | grep -v -e '^#' -e '^[*]' | sed 's/ \\[[0-9:]*\\]//'; done
+for t in iptables ip6tables; do
+  # An empty table is there as soon as anybody has asked for it.
+  $t-save 2>/dev/null | sed 's/ \\[[0-9:]*\\]//' | awk -v t=$t '/^[#]/ { next } /^[*]/ { table = $0; text = ""; rules = 0; next } /^COMMIT/ { if (rules) printf "%s", text; next } { text = text t " " table " " $0 "\\n" } !/^:[A-Z]+ ACCEPT/ { rules++ }'
+done
 sysctl -a 2>/dev/null | grep -e '^vm.overcommit_memory' -e '^vm.panic_on_oom' -e '^kernel.panic' -e '^kernel.keys.root' -e '^net.ipv4.ip_forward ' -e 'bridge-nf-call-iptables' -e '^fs.inotify'
 awk '{ print "mount", $2, $3 }' /proc/self/mounts | sort
 dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' | grep ' installed'

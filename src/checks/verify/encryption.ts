@@ -1,4 +1,4 @@
-import { etcdctl } from '../../components/etcd.ts';
+import { ETCDCTL } from '../../components/etcd.ts';
 import { failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
 /** How a value begins that the API server encrypted: provider, version, key (k8s.io/apiserver, storage/value/encrypt). */
@@ -10,7 +10,7 @@ export const encryption: VerifyCheck = {
   trial: true,
   // Only the beginning leaves the host.
   work: ({ namespace }) =>
-    `${etcdctl} --command-timeout=10s get /registry/secrets/${namespace}/verify --print-value-only | head -c 40 | tr -cd '[:print:]'`,
+    `${ETCDCTL} --command-timeout=10s get /registry/secrets/${namespace}/verify --print-value-only | head -c 40 | tr -cd '[:print:]'`,
   run({ trial }) {
     if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
     const said = (trial.work['encryption'] ?? '').trim();

@@ -1,4 +1,4 @@
-import { etcdctl } from '../../components/etcd.ts';
+import { ETCDCTL } from '../../components/etcd.ts';
 import { etcdMembers, isControlPlane, isEtcdMember } from '../../components/topology.ts';
 import { asked, healthFindings, healthProbe } from './health.ts';
 import { count, failing, list, verdict, warning, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
@@ -31,8 +31,8 @@ export const etcd: VerifyCheck = {
     if (health === undefined || !isControlPlane(host)) return health;
     // Only a control plane's host has a client certificate.
     return `${health}
-echo '@members'; ${etcdctl} --command-timeout=5s member list -w json
-echo '@status'; ${etcdctl} --command-timeout=5s endpoint status --cluster -w json 2>/dev/null`;
+echo '@members'; ${ETCDCTL} --command-timeout=5s member list -w json
+echo '@status'; ${ETCDCTL} --command-timeout=5s endpoint status --cluster -w json 2>/dev/null`;
   },
   run(context) {
     const hosts = etcdMembers(context.cluster);

@@ -94,6 +94,8 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
       port: PORT,
       image: imageReference('image-agnhost', context.versions.kubernetes),
       nodes: nodes.map(({ name }) => ({ name, pod: pods[name]!.name })),
+      // Where others were not looked at, one of them may be dead without the scheduler's knowing.
+      limited: context.leftOut.length > 0,
     }),
     pods: waitFor,
     work: Object.fromEntries(

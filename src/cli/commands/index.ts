@@ -74,6 +74,36 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import('./apply.ts')).apply,
   },
   {
+    name: 'join',
+    arguments: '[hosts...]',
+    summary: 'add hosts to the running cluster, touching them and one control plane',
+    cluster: true,
+    options: [
+      { flags: '--address <address>', description: 'a host that is not in the cluster file yet: it is added there' },
+      { flags: '--name <name>', description: 'its name; default: its hostname' },
+      { flags: '--role <role>', description: 'its role: worker, control-plane or etcd', many: true },
+    ],
+    examples: [
+      'slipway join w-7 w-8',
+      'slipway join w-9 --address 10.0.0.29',
+      'slipway join cp-2 --address 10.0.0.12 --role control-plane',
+    ],
+    load: async () => (await import('./join.ts')).join,
+  },
+  {
+    name: 'remove',
+    arguments: '<hosts...>',
+    summary: 'drain hosts, take them out of the cluster and its file, and give them back as they were found',
+    cluster: true,
+    options: [
+      { flags: '--dead', description: 'they are gone for ever: nothing is done on them', default: false },
+      { flags: '--force', description: 'delete pods without a controller too, and do not ask disruption budgets', default: false },
+      { flags: '--timeout <seconds>', description: 'how long pods may take to leave', default: '300' },
+    ],
+    examples: ['slipway remove w-3', 'slipway remove cp-2 --dead'],
+    load: async () => (await import('./remove.ts')).remove,
+  },
+  {
     name: 'verify',
     summary: 'check that every component really works',
     cluster: true,

@@ -48,7 +48,8 @@ export const removePackages: Phase<Context> = {
   plan: (context) =>
     plannedHosts(context).flatMap((host): Desired[] => {
       const names = ours(context, host, 'package');
-      const system = osModule(context.facts[host.name]!);
+      const facts = context.facts[host.name];
+      const system = facts && osModule(facts);
       if (names.length === 0 || !system) return [];
       return [
         {

@@ -1,0 +1,102 @@
+import { writeFile } from 'node:fs/promises';
+import { join as playbook } from '../../../playbooks/join.ts';
+import { SlipwayError } from '../../base/errors.ts';
+import { explainUnits } from '../../checks/verify/unit-log.ts';
+import { addHost, type HostInput } from '../../config/edit.ts';
+import { readClusterFile } from '../../config/load.ts';
+import { parseCluster } from '../../config/parse.ts';
+import { readDiffs } from '../../engine/current.ts';
+import { runPipeline } from '../../engine/pipeline.ts';
+import { operator } from '../../phases/operator.ts';
+import { planning } from '../apply-pipeline.ts';
+import type { Handler } from '../command.ts';
+import { confirmPlan } from '../confirm.ts';
+import { exitCodes } from '../exit-code.ts';
+import { limitTo } from '../limit.ts';
+import { globalOptions } from '../options.ts';
+import { withSession } from '../session.ts';
+import { seconds } from '../style.ts';
+import { verifyCluster } from '../verify.ts';
+
+/** Adds hosts to a running cluster through one control plane, whatever the state of all other hosts. */
+export const join: Handler = async ({ args, options: given }, io) => {
+  const options = globalOptions(given);
+  const before = await readClusterFile(options.file);
+  const added = newHost(args, given);
+  const text = added ? addHost(before, added) : before;
+  const { cluster } = parseCluster(text, options.file);
+  const names = limitTo(cluster, added ? [added.name ?? added.address] : args, '');
+  if (!names)
+    throw usage('which hosts?', 'slipway join w-7 w-8, or slipway join --address ADDRESS for one that is not in the cluster file');
+  const serving = cluster.hosts.some((host) => names.includes(host.name) && host.roles.some((role) => role !== 'worker'));
+  if (added) await writeFile(options.file, text);
+  let begun = false;
+  const start = performance.now();
+  const work = withSession(
+    'join',
+    { options: { ...options, limit: names }, io, reach: { beside: serving ? 'all' : 'speaker' } },
+    async (session) => {
+      const { fetchFirst, ...shared } = planning(session, options, playbook);
+      const finish = await runPipeline({
+        ...shared,
+        confirm: async (plan, gathered) => {
+          await session.settleDisplay();
+          const confirmed = await confirmPlan(plan, {
+            options,
+            io,
+            context: gathered.context,
+            diffs: await readDiffs(plan, session.runner),
+          });
+          if (confirmed) await fetchFirst(gathered);
+          begun = confirmed;
+          return confirmed;
+        },
+        verify: (gathered, changed) =>
+          verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
+        runner: session.runner,
+        operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
+        lock: session.lock,
+        explain: explainUnits,
+      });
+      const ms = performance.now() - start;
+      session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(ms), stats: session.stats });
+      await session.settleDisplay();
+      if (finish.kind === 'declined') return exitCodes.aborted;
+      begun = true;
+      io.stderr.write(
+        finish.kind === 'unchanged'
+          ? `Nothing to change: ${names.join(', ')} is in the cluster (${seconds(ms)}).\n`
+          : `Done in ${seconds(ms)}: ${names.join(', ')} joined.\n`,
+      );
+      return exitCodes.ok;
+    },
+  );
+  try {
+    return await work;
+  } finally {
+    // A host that nothing was done to is not in the cluster.
+    if (added && !begun) await writeFile(options.file, before);
+  }
+};
+
+/** The host that the options describe; undefined: those that are named are in the file. Throws OPTION_INVALID (usage). */
+function newHost(args: readonly string[], given: Readonly<Record<string, unknown>>): HostInput | undefined {
+  const [address, name, roles] = [given['address'], given['name'], given['role']] as [string?, string?, string[]?];
+  if (address === undefined) {
+    if (name !== undefined || roles !== undefined)
+      throw usage('--name and --role describe a host that --address adds', 'give --address too, or write them to the cluster file');
+    return undefined;
+  }
+  if (args.length > 1 || (args.length === 1 && name !== undefined))
+    throw usage('--address adds one host, and takes one name', 'slipway join w-9 --address 10.0.0.29');
+  const named = name ?? args[0];
+  return {
+    ...(named === undefined ? {} : { name: named }),
+    address,
+    ...(roles === undefined ? {} : { roles: roles as NonNullable<HostInput['roles']> }),
+  };
+}
+
+function usage(message: string, hint: string): SlipwayError {
+  return new SlipwayError(message, { code: 'OPTION_INVALID', category: 'usage', hint });
+}

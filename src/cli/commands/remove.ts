@@ -1,0 +1,81 @@
+import { writeFile } from 'node:fs/promises';
+import { remove as playbook } from '../../../playbooks/remove.ts';
+import { removeHost } from '../../config/edit.ts';
+import { loadCluster, readClusterFile } from '../../config/load.ts';
+import { runPipeline } from '../../engine/pipeline.ts';
+import type { Context } from '../../phases/context.ts';
+import { knownMembers } from '../../phases/members.ts';
+import { operator } from '../../phases/operator.ts';
+import { healthyMembers, memberHealth, refuseLast, refuseUnsafe, type Removal } from '../../phases/remove.ts';
+import type { Handler } from '../command.ts';
+import { confirmPlan } from '../confirm.ts';
+import { exitCodes } from '../exit-code.ts';
+import { limitTo } from '../limit.ts';
+import { globalOptions, wholeNumber } from '../options.ts';
+import { withSession } from '../session.ts';
+import { seconds } from '../style.ts';
+import { verifyCluster } from '../verify.ts';
+
+/** Drains hosts, takes them out of etcd and the API, gives them back, and takes them out of the cluster file. */
+export const remove: Handler = async ({ args, options: given }, io) => {
+  const removal: Removal = {
+    dead: given['dead'] === true,
+    force: given['force'] === true,
+    timeout: wholeNumber(given['timeout'], '--timeout'),
+  };
+  const options = { ...globalOptions(given), limit: args };
+  const { cluster } = await loadCluster(options.file);
+  const names = limitTo(cluster, args, '')!;
+  refuseLast(cluster, names);
+  const serving = cluster.hosts.some((host) => names.includes(host.name) && host.roles.some((role) => role !== 'worker'));
+  const start = performance.now();
+  return withSession(
+    'remove',
+    { options, io, reach: { beside: serving ? 'all' : 'speaker', ...(removal.dead ? { without: names } : {}) } },
+    async (session) => {
+      const finish = await runPipeline<Context>({
+        playbook: playbook(removal),
+        gather: session.gather,
+        check: async ({ context }) => {
+          const by = serving ? knownMembers(context)?.by : undefined;
+          const health = by && (await (await session.runner(by.name)).run(memberHealth));
+          refuseUnsafe(context, { dead: removal.dead, healthy: healthyMembers(context, health?.stdout ?? '') });
+        },
+        confirm: async (plan, { context }) => {
+          await session.settleDisplay();
+          return confirmPlan(plan, { options, io, context, diffs: {} });
+        },
+        verify: ({ context }, changed) =>
+          changed ? verifyCluster(session, { context: without(context), quick: false }) : Promise.resolve(),
+        runner: session.runner,
+        operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
+        lock: session.lock,
+        emit: session.emit,
+        stop: session.stop,
+      });
+      session.emit({
+        code: 'run.finished',
+        ok: finish.kind !== 'declined',
+        ms: Math.round(performance.now() - start),
+        stats: session.stats,
+      });
+      await session.settleDisplay();
+      if (finish.kind === 'declined') return exitCodes.aborted;
+      const text = await readClusterFile(options.file);
+      await writeFile(options.file, names.reduce(removeHost, text));
+      io.stderr.write(
+        `Done in ${seconds(performance.now() - start)}: ${names.join(', ')} left the cluster and ${options.file}.\n` +
+          (removal.dead
+            ? 'Nothing was done on what is gone: should it come back, slipway reset --limit with the old file cleans it.\n'
+            : ''),
+      );
+      return exitCodes.ok;
+    },
+  );
+};
+
+/** The cluster as it is now. */
+function without(context: Context): Context {
+  const { limit = [], ...rest } = context;
+  return { ...rest, cluster: { ...context.cluster, hosts: context.cluster.hosts.filter(({ name }) => !limit.includes(name)) } };
+}

@@ -1,0 +1,198 @@
+import { SlipwayError } from '../base/errors.ts';
+import { quote } from '../base/quote.ts';
+import { apiEndpoint } from '../components/api-endpoint.ts';
+import { ETCDCTL } from '../components/etcd.ts';
+import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL } from '../components/topology.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
+import type { Phase } from '../engine/phase.ts';
+import type { Desired } from '../engine/step.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
+import { install } from './install.ts';
+import { untilDone } from './manifests.ts';
+import { knownMembers, type Member } from './members.ts';
+import { NODES_PROBE, speakerOf } from './nodes.ts';
+import { stop } from './reset/phases.ts';
+
+export interface Removal {
+  /** The hosts are gone for ever: nothing is done on them. */
+  dead: boolean;
+  /** Pods without a controller are deleted too, and disruption budgets are not asked. */
+  force: boolean;
+  /** How long pods may take to leave, in seconds. */
+  timeout: number;
+}
+
+const done = { drain: (host: Host) => `drain-${host.name}`, etcd: (host: Host) => `leave-etcd-${host.name}` };
+const idOf = (context: Context, slug: string): string => `${speakerOf(context)!.name}/remove/${slug}`;
+
+/** Evicts the pods, so that what runs there starts elsewhere first. */
+export function drain({ dead, force, timeout }: Removal): Phase<Context> {
+  return {
+    id: 'drain',
+    title: 'Drain',
+    summary: 'Takes no new pods to the nodes, and evicts those that are there; disruption budgets are respected.',
+    plan: (context) =>
+      plannedHosts(context)
+        .filter((host) => isNode(host) && nodeExists(context, host))
+        .map((host): Desired => ({
+          id: idOf(context, done.drain(host)),
+          host: speakerOf(context)!.name,
+          words: dead ? `cordon ${host.name}` : `cordon and drain ${host.name}`,
+          action: {
+            kind: 'script',
+            script: dead
+              ? `${KUBECTL} cordon ${quote(host.name)}`
+              : `${KUBECTL} drain ${quote(host.name)} --ignore-daemonsets --delete-emptydir-data --timeout=${timeout}s${force ? ' --force --disable-eviction' : ''}`,
+          },
+        })),
+  };
+}
+
+/** A control plane stops serving before its etcd goes; a member leaves while it still counts. */
+export function leaveEtcd({ dead }: Removal): Phase<Context> {
+  return {
+    id: 'leave-etcd',
+    title: 'Leave etcd',
+    summary: 'Stops the control plane of the host, and takes its member out of etcd.',
+    plan(context) {
+      const known = knownMembers({
+        ...context,
+        cluster: { ...context.cluster, hosts: context.cluster.hosts.filter((host) => !plannedHosts(context).includes(host)) },
+      });
+      return plannedHosts(context).flatMap((host): Desired[] => {
+        const member = known?.members.find(({ name }) => name === host.name);
+        const stopApi: Desired = {
+          id: `${host.name}/remove/control-plane`,
+          host: host.name,
+          words: 'stop its API server, controller manager and scheduler',
+          action: {
+            kind: 'script',
+            script: 'systemctl stop kube-apiserver.service kube-controller-manager.service kube-scheduler.service 2>/dev/null || :',
+          },
+          needs: [idOf(context, done.drain(host))],
+        };
+        const serves = isControlPlane(host) && !dead && context.facts[host.name] !== undefined;
+        if (!member) return serves ? [stopApi] : [];
+        return [
+          ...(serves ? [stopApi] : []),
+          {
+            id: idOf(context, done.etcd(host)),
+            host: speakerOf(context)!.name,
+            words: `take ${host.name} out of etcd`,
+            action: { kind: 'script', script: untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60) },
+            needs: [idOf(context, done.drain(host)), stopApi.id],
+          },
+        ];
+      });
+    },
+  };
+}
+
+/** As reset does it, once the cluster needs the host no more. */
+export const stopRemoved: Phase<Context> = {
+  ...stop,
+  plan: (context) =>
+    stop.plan(context).map((step) => {
+      const host = context.cluster.hosts.find(({ name }) => name === step.host)!;
+      return { ...step, needs: [...(step.needs ?? []), idOf(context, done.drain(host)), idOf(context, done.etcd(host))] };
+    }),
+};
+
+export const forgetNodes: Phase<Context> = {
+  id: 'forget-nodes',
+  title: 'Forget the nodes',
+  summary: 'Deletes the nodes, and takes the API servers that are gone from the lists of all others.',
+  plan(context) {
+    const removed = plannedHosts(context);
+    const rest = context.cluster.hosts.filter((host) => !removed.includes(host));
+    const nodes = removed
+      .filter((host) => isNode(host) && nodeExists(context, host))
+      .map((host): Desired => ({
+        id: idOf(context, `node-${host.name}`),
+        host: speakerOf(context)!.name,
+        words: `delete the node ${host.name}`,
+        action: { kind: 'script', script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found` },
+        // A kubelet that still runs would register it again.
+        needs: [idOf(context, done.drain(host)), `${host.name}/reset/units`],
+      }));
+    const lists = install(
+      {
+        ...context,
+        cluster: { ...context.cluster, hosts: rest },
+        limit: rest.filter(({ name }) => context.facts[name] !== undefined).map(({ name }) => name),
+      },
+      apiEndpoint,
+    ).filter(({ id }) => id.endsWith('/haproxy.cfg') || id.endsWith('.service') || id.endsWith('/unit'));
+    return [...nodes, ...(removed.some(isControlPlane) ? lists : [])];
+  },
+};
+
+function nodeExists(context: Context, host: Host): boolean {
+  return (stateOf(context, speakerOf(context)!).probes[NODES_PROBE.name] ?? '')
+    .split('\n')
+    .some((line) => line.startsWith(`version ${host.name} `));
+}
+
+/** Whether hosts could leave at all. Throws REMOVE_UNSAFE (refused). */
+export function refuseLast(cluster: Cluster, names: readonly string[]): void {
+  if (controlPlanes(cluster).some(({ name }) => !names.includes(name))) return;
+  throw new SlipwayError('it would leave no control plane', {
+    code: 'REMOVE_UNSAFE',
+    category: 'refused',
+    hint: 'slipway reset gives the whole cluster back; to replace a control plane, join the new one first',
+  });
+}
+
+/**
+ * Refuses what would lose etcd's quorum. `healthy`: names of the members that answer. Throws REMOVE_UNSAFE (refused).
+ *
+ * @see https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
+ */
+export function refuseUnsafe(context: Context, { dead, healthy }: { dead: boolean; healthy: ReadonlySet<string> }): void {
+  const removed = plannedHosts(context);
+  const names = (hosts: readonly Host[]): string => hosts.map(({ name }) => name).join(', ');
+  const refuse = (what: string, hint: string): never => {
+    throw new SlipwayError(what, { code: 'REMOVE_UNSAFE', category: 'refused', where: { host: removed[0]!.name }, hint });
+  };
+  const leaving = removed.filter(isEtcdMember);
+  if (leaving.length > 1)
+    refuse(
+      `${names(leaving)} are etcd members, and only one may leave at a time`,
+      `in this order, each when the one before is done: ${leaving.map(({ name }) => `slipway remove ${name}`).join('; ')}`,
+    );
+  const [member] = leaving;
+  const members = knownMembers(context)?.members.filter(({ learner }) => !learner);
+  if (!member) return;
+  if (!members)
+    return refuse('etcd does not answer, so that no member can leave it', 'bring the others up first: slipway status shows what is down');
+  if (!members.some(({ name }) => name === member.name)) return;
+  const needed = (count: number): number => Math.floor(count / 2) + 1;
+  const others = members.filter(({ name }) => name !== member.name && healthy.has(name)).length;
+  const now = others + (dead || !healthy.has(member.name) ? 0 : 1);
+  const down = members
+    .filter(({ name }) => name !== member.name && !healthy.has(name))
+    .map(({ name }) => name || 'a member that never started');
+  const hint = down.length > 0 ? `bring up first: ${down.join(', ')}` : `it needs ${member.name} itself: start it`;
+  if (now < needed(members.length))
+    refuse(`etcd takes no changes: ${now} of its ${members.length} members answer, and ${needed(members.length)} must`, hint);
+  if (others < needed(members.length - 1))
+    refuse(
+      `without ${member.name} etcd would have ${others} healthy ${others === 1 ? 'member' : 'members'} of ${members.length - 1}, and needs ${needed(members.length - 1)}`,
+      hint,
+    );
+}
+
+/** Prints whether each member answers, as JSON. */
+export const memberHealth = `${ETCDCTL} --dial-timeout=2s --command-timeout=4s endpoint health --cluster -w json 2>/dev/null || :`;
+
+/** Names of the members that answer. */
+export function healthyMembers(context: Context, text: string): Set<string> {
+  const answers = text.trim() === '' ? [] : (JSON.parse(text) as { endpoint: string; health: boolean }[]);
+  const address = (url: string): string => new URL(url).hostname;
+  const members: readonly Member[] = knownMembers(context)?.members ?? [];
+  return new Set(
+    members
+      .filter((member) => answers.some(({ endpoint, health }) => health && address(endpoint) === address(member.peerUrl)))
+      .map(({ name }) => name),
+  );
+}
