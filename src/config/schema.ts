@@ -179,7 +179,7 @@ const spec = z.strictObject({
       manifests: z
         .array(fields.path)
         .default([])
-        .describe('More manifests to apply, as files or directories. Relative to the directory of this file.'),
+        .describe('Manifests of your own to apply, as files or directories. Relative to the directory of this file.'),
     })
     .prefault({})
     .describe('What runs on top.'),
