@@ -4,13 +4,13 @@ import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
-import { plannedHosts, type Context } from './context.ts';
-import { applyManifest } from './manifests.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
+import { applyManifest, isApplied, removeManifest } from './manifests.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
   title: 'Cluster services',
-  summary: 'Grants the components’ permissions, and starts CoreDNS.',
+  summary: 'Grants the components’ permissions, and starts CoreDNS and metrics-server.',
   plan(context) {
     const { cluster } = context;
     // One control plane speaks for the cluster; the API is the same on all.
@@ -24,9 +24,17 @@ export const addons: Phase<Context> = {
       action: applyManifest(name, text),
     });
 
+    const remove = (name: string, manifest: (context: Context) => string): Desired[] =>
+      isApplied(stateOf(context, speaker), name)
+        ? [{ id: id(name), host: speaker.name, words: `remove ${name}`, action: removeManifest(name, manifest(context)) }]
+        : [];
+
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
       ...(cluster.addons.coredns && everyNodeWasRead(context) ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
+      ...(cluster.addons.metricsServer
+        ? [apply('metrics-server', 'apply metrics-server', metricsServer(context))]
+        : remove('metrics-server', metricsServer)),
       apply(
         'service-accounts',
         'take the API token away from default ServiceAccounts',
@@ -69,4 +77,8 @@ function coredns(context: Context): string {
     // CoreDNS does not start with nothing to forward to.
     forward: cluster.hosts.filter(isNode).every((host) => facts[host.name]!.resolvConf.nameservers.length > 0),
   });
+}
+
+function metricsServer({ render, versions }: Context): string {
+  return render('metrics-server/metrics-server.yaml.hbs', { image: imageReference('image-metrics-server', versions.metricsServer) });
 }

@@ -2,6 +2,7 @@ import { parseAllDocuments } from 'yaml';
 import { quote } from '../base/quote.ts';
 import { KUBECTL } from '../components/topology.ts';
 import { sha256 } from '../engine/actions/file.ts';
+import type { HostState } from '../engine/state.ts';
 import type { ScriptAction } from '../engine/step.ts';
 
 const KINDS = 'serviceaccounts,configmaps,services,deployments,daemonsets,clusterroles,clusterrolebindings,roles,rolebindings,apiservices';
@@ -64,5 +65,30 @@ ${untilDone('s_apply', 60)}`,
       probe: OBJECTS_PROBE.name,
       lines: [`applied ${name} ${digest}`, ...objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`)],
     },
+  };
+}
+
+/** Whether a manifest of this name was applied, in whatever version. */
+export function isApplied({ probes }: HostState, name: string): boolean {
+  return (probes[OBJECTS_PROBE.name] ?? '').split('\n').some((line) => line.startsWith(`applied ${name} `));
+}
+
+/** The inverse of applyManifest: deletes the objects that the text names, then forgets it. */
+export function removeManifest(name: string, text: string): ScriptAction {
+  const end = `SLIPWAY_${sha256(text).slice(0, 16)}`;
+  return {
+    kind: 'script',
+    // Applied by the same field manager without the digest, the record loses it.
+    script: `s_remove() {
+${KUBECTL} delete --ignore-not-found --wait=false -f - <<'${end}' || return
+${text}
+${end}
+${KUBECTL} apply --server-side --force-conflicts --field-manager=slipway-${name} -f - <<'${end}'
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: slipway, namespace: kube-system, labels: { app.kubernetes.io/managed-by: slipway } }
+${end}
+}
+${untilDone('s_remove', 60)}`,
   };
 }
