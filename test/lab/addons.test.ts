@@ -79,7 +79,18 @@ describe('addons of the cluster file', () => {
     expect(pod).toContain('--kubelet-certificate-authority');
     expect(pod).not.toContain('insecure');
     expect(await lab.kubectl("get apiservice v1beta1.metrics.k8s.io -o jsonpath='{.status.conditions[0].status}'")).toBe('True');
-    await lab.ok('verify');
+    const { stdout } = await lab.ok('verify', '-o', 'json');
+    expect((JSON.parse(stdout) as { checks: object[] }).checks).toContainEqual(
+      expect.objectContaining({ id: 'metrics', ok: 'pass', message: '2 of 2 nodes' }),
+    );
+  });
+
+  test('verify says which node metrics-server knows nothing of', async () => {
+    await lab.kubectl('-n kube-system scale deployment metrics-server --replicas=0');
+    await lab.kubectl('-n kube-system wait --for=delete pods -l k8s-app=metrics-server --timeout=60s');
+    const { exitCode, stdout } = await lab.slipway('verify');
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining('the metrics API does not answer')]);
+    await lab.kubectl('-n kube-system scale deployment metrics-server --replicas=1');
   });
 
   test('an object that somebody deleted is put back', async () => {
@@ -97,7 +108,7 @@ describe('addons of the cluster file', () => {
     await writeFile(path('manifests/a-shop.yaml'), SHOP.split('---\n')[2]!);
     const { stdout } = await lab.ok('plan');
     expect(stdout).toContain(
-      'delete what left spec.addons.manifests: Secret shop/keys, Lamp shop/desk, CustomResourceDefinition lamps.example.com',
+      'delete what left spec.addons.manifests: Lamp shop/desk, Secret shop/keys, CustomResourceDefinition lamps.example.com',
     );
     await lab.ok('apply', '--yes');
     expect(await lab.kubectl("get configmap note -o jsonpath='{.data.text}'")).toBe('second');
