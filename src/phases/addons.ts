@@ -1,11 +1,13 @@
 import { imageReference } from '../artifacts/catalogue.ts';
-import { controlPlanes, dnsServiceAddress, isNode } from '../components/topology.ts';
+import { metricsServerCertificate } from '../components/metrics-server.ts';
+import { controlPlanes, dnsServiceAddress, isNode, PKI } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { Desired } from '../engine/step.ts';
+import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { applyManifest, isApplied, removeManifest } from './manifests.ts';
+import { certificateState, referenceState } from './issue-certificates.ts';
+import { applyManifest, isApplied, removeService } from './manifests.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
@@ -24,17 +26,10 @@ export const addons: Phase<Context> = {
       action: applyManifest(name, text),
     });
 
-    const remove = (name: string, manifest: (context: Context) => string): Desired[] =>
-      isApplied(stateOf(context, speaker), name)
-        ? [{ id: id(name), host: speaker.name, words: `remove ${name}`, action: removeManifest(name, manifest(context)) }]
-        : [];
-
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
       ...(cluster.addons.coredns && everyNodeWasRead(context) ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
-      ...(cluster.addons.metricsServer
-        ? [apply('metrics-server', 'apply metrics-server', metricsServer(context))]
-        : remove('metrics-server', metricsServer)),
+      ...metricsServer(context, speaker),
       apply(
         'service-accounts',
         'take the API token away from default ServiceAccounts',
@@ -79,6 +74,45 @@ function coredns(context: Context): string {
   });
 }
 
-function metricsServer({ render, versions }: Context): string {
-  return render('metrics-server/metrics-server.yaml.hbs', { image: imageReference('image-metrics-server', versions.metricsServer) });
+function metricsServer(context: Context, speaker: Host): Desired[] {
+  const { cluster, render, versions } = context;
+  const { certificatePath: certificate, keyPath: key } = metricsServerCertificate;
+  const authority = `${PKI}/ca.crt`;
+  // The Secret first: without it no pod starts, and the kubelet looks for it again only after a while.
+  const parts = [
+    {
+      name: 'metrics-server-tls',
+      text: render('metrics-server/tls.yaml.hbs', { certificate, key, authority }),
+      filledIn: tlsInputs(context, speaker),
+    },
+    {
+      name: 'metrics-server',
+      text: render('metrics-server/metrics-server.yaml.hbs', { image: imageReference('image-metrics-server', versions.metricsServer) }),
+    },
+  ];
+  const step = (name: string, words: string, action: ScriptAction): Desired => ({
+    id: `${speaker.name}/addons/${name}`,
+    host: speaker.name,
+    words,
+    action,
+  });
+  if (cluster.addons.metricsServer)
+    return parts.map(({ name, text, filledIn }) =>
+      step(
+        name,
+        filledIn === undefined ? 'apply metrics-server' : 'give metrics-server its certificate',
+        applyManifest(name, text, filledIn),
+      ),
+    );
+  const manifests = parts.map(({ name }) => name);
+  if (!manifests.some((name) => isApplied(stateOf(context, speaker), name))) return [];
+  return [
+    step('metrics-server', 'remove metrics-server', removeService({ service: 'metrics-server', manifests, files: [certificate, key] })),
+  ];
+}
+
+/** What the host's files are made of: another one means that the Secret must be written again. */
+function tlsInputs(context: Context, speaker: Host): string {
+  const { generation } = certificateState(context, speaker, metricsServerCertificate);
+  return `certificate ${generation}, authority ${referenceState(context, 'authority:kubernetes').generation}`;
 }

@@ -40,9 +40,12 @@ until s_said=$(${command} 2>&1); do${giveUp}
 done`;
 }
 
-/** Applies a manifest by server-side apply, and records its digest in the cluster so that it is applied again only when it changed. */
-export function applyManifest(name: string, text: string): ScriptAction {
-  const digest = sha256(text);
+/**
+ * Applies a manifest by server-side apply, and records its digest in the cluster so that it is applied again only when it changed. With
+ * `filledIn`, the host's shell fills in what stands in $(...), and that is what the digest is of.
+ */
+export function applyManifest(name: string, text: string, filledIn?: string): ScriptAction {
+  const digest = sha256(filledIn === undefined ? text : `${text}${filledIn}`);
   const objects = parseAllDocuments(text)
     .map((document) => document.toJS() as { kind: string; metadata: { name: string; namespace?: string } } | null)
     .filter((object) => object !== null);
@@ -51,7 +54,7 @@ export function applyManifest(name: string, text: string): ScriptAction {
     kind: 'script',
     // A new API server makes its own namespaces and roles in its first second.
     script: `s_apply() {
-${KUBECTL} apply --server-side --force-conflicts --field-manager=slipway-${name} -f - <<'${end}'
+${KUBECTL} apply --server-side --force-conflicts --field-manager=slipway-${name} -f - <<${filledIn === undefined ? `'${end}'` : end}
 ${text}
 ---
 apiVersion: v1
@@ -63,7 +66,13 @@ ${end}
 ${untilDone('s_apply', 60)}`,
     done: {
       probe: OBJECTS_PROBE.name,
-      lines: [`applied ${name} ${digest}`, ...objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`)],
+      // What the probe does not ask for cannot be missed.
+      lines: [
+        `applied ${name} ${digest}`,
+        ...objects
+          .filter(({ kind }) => kind !== 'Secret')
+          .map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`),
+      ],
     },
   };
 }
@@ -73,22 +82,32 @@ export function isApplied({ probes }: HostState, name: string): boolean {
   return (probes[OBJECTS_PROBE.name] ?? '').split('\n').some((line) => line.startsWith(`applied ${name} `));
 }
 
-/** The inverse of applyManifest: deletes the objects that the text names, then forgets it. */
-export function removeManifest(name: string, text: string): ScriptAction {
-  const end = `SLIPWAY_${sha256(text).slice(0, 16)}`;
-  return {
-    kind: 'script',
-    // Applied by the same field manager without the digest, the record loses it.
-    script: `s_remove() {
-${KUBECTL} delete --ignore-not-found --wait=false -f - <<'${end}' || return
-${text}
-${end}
-${KUBECTL} apply --server-side --force-conflicts --field-manager=slipway-${name} -f - <<'${end}'
+export interface Removal {
+  /** The label app.kubernetes.io/name of what is deleted. */
+  service: string;
+  /** The names under which it was applied. */
+  manifests: readonly string[];
+  /** Files of the host that go with it. */
+  files: readonly string[];
+}
+
+/** The inverse of applyManifest: what an older version of a manifest had is deleted too. */
+export function removeService({ service, manifests, files }: Removal): ScriptAction {
+  // Applied by the same field manager without the digest, the record loses it.
+  const forget = manifests.map(
+    (name) => `${KUBECTL} apply --server-side --force-conflicts --field-manager=slipway-${name} -f - <<'SLIPWAY_END' || return
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: slipway, namespace: kube-system, labels: { app.kubernetes.io/managed-by: slipway } }
-${end}
-}
+SLIPWAY_END
+`,
+  );
+  return {
+    kind: 'script',
+    script: `s_remove() {
+${KUBECTL} delete ${KINDS},secrets -A -l app.kubernetes.io/managed-by=slipway,app.kubernetes.io/name=${service} --ignore-not-found --wait=false || return
+rm -f ${files.join(' ')}
+${forget.join('')}}
 ${untilDone('s_remove', 60)}`,
   };
 }

@@ -78,7 +78,9 @@ describe('addons of the cluster file', () => {
     const pod = await lab.kubectl('-n kube-system get pods -l k8s-app=metrics-server -o json');
     expect(pod).toContain('--kubelet-certificate-authority');
     expect(pod).not.toContain('insecure');
-    expect(await lab.kubectl("get apiservice v1beta1.metrics.k8s.io -o jsonpath='{.status.conditions[0].status}'")).toBe('True');
+    const service = await lab.kubectl('get apiservice v1beta1.metrics.k8s.io -o json');
+    expect(JSON.parse(service)).toMatchObject({ spec: { caBundle: expect.any(String) }, status: { conditions: [{ status: 'True' }] } });
+    expect(service).not.toContain('insecureSkipTLSVerify');
     const { stdout } = await lab.ok('verify', '-o', 'json');
     expect((JSON.parse(stdout) as { checks: object[] }).checks).toContainEqual(
       expect.objectContaining({ id: 'metrics', ok: 'pass', message: '2 of 2 nodes' }),
@@ -146,9 +148,10 @@ describe('addons of the cluster file', () => {
     const { stdout } = await lab.ok('plan');
     expect(stdout).toContain('remove metrics-server');
     await lab.ok('apply', '--yes');
-    const left = 'deployment,service,serviceaccount,rolebinding,clusterrole,clusterrolebinding,apiservice';
+    const left = 'secret,deployment,service,serviceaccount,rolebinding,clusterrole,clusterrolebinding,apiservice';
     expect(await lab.kubectl(`get ${left} -A -o name | grep -e metrics-server -e metrics.k8s.io -e aggregated-metrics || :`)).toBe('');
     expect([await there('configmap note'), await there('-n kube-system configmap slipway-manifests')]).toEqual([false, false]);
+    expect(await lab.on('cp-1', 'ls /etc/kubernetes/pki | grep metrics || :')).toBe('');
     await unchanged();
     await lab.ok('verify');
   });

@@ -6,6 +6,7 @@ import { makePlan } from '../../../src/engine/plan.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { ScriptAction, Step } from '../../../src/engine/step.ts';
 import { declarations } from '../../../src/components/declare.ts';
+import type { Context } from '../../../src/phases/context.ts';
 import { addons } from '../../../src/phases/addons.ts';
 import { runtime } from '../../../src/phases/runtime.ts';
 import { contextOf, statesAfter } from './context.ts';
@@ -22,9 +23,14 @@ describe('metrics-server', () => {
     expect([imported(''), imported(ON)]).toEqual([[], ['cp-1', 'w-1', 'w-2']]);
     expect(words(planOf(''))).not.toContain('apply metrics-server');
     const { steps } = makePlan(apply.phases, contextOf(ON), {});
-    expect(words(steps.filter(({ words: text }) => text.includes('metrics-server')))).toEqual([
+    expect(
+      words(
+        steps.filter(({ host, words: text }) => host !== 'operator' && / metrics-server|image-metrics-server|metrics-server:/.test(text)),
+      ),
+    ).toEqual([
       ...Array.from({ length: 3 }, () => 'deliver image-metrics-server 0.9.0'),
       ...Array.from({ length: 3 }, () => 'import the image registry.k8s.io/metrics-server/metrics-server:v0.9.0'),
+      'give metrics-server its certificate',
       'apply metrics-server',
     ]);
   });
@@ -35,9 +41,10 @@ describe('metrics-server', () => {
     const [, remove, ...rest] = planOf('', installed);
     expect([remove!.words, rest]).toEqual(['remove metrics-server', []]);
     const { script } = remove!.action as ScriptAction;
-    expect(script).toContain(
-      'kubectl --kubeconfig=/etc/kubernetes/super-admin.conf --cache-dir=/run/slipway/kubectl delete --ignore-not-found',
+    expect(script).toMatch(
+      /kubectl .* delete .*,secrets -A -l app.kubernetes.io\/managed-by=slipway,app.kubernetes.io\/name=metrics-server /,
     );
+    expect(script).toContain('rm -f /etc/kubernetes/pki/metrics-server.crt /etc/kubernetes/pki/metrics-server.key');
     const bare = statesAfter(planOf(''), { 'cp-1': emptyState });
     expect(planOf('', bare)).toEqual([]);
   });
@@ -52,7 +59,8 @@ describe('metrics-server', () => {
     const objects = parseAllDocuments(context.render('metrics-server/metrics-server.yaml.hbs', { image: 'i' })).map(
       (document) => document.toJS() as { kind: string; metadata: { labels: Record<string, string> }; spec: unknown },
     );
-    for (const { metadata } of objects) expect(metadata.labels['app.kubernetes.io/managed-by']).toBe('slipway');
+    for (const { metadata } of objects)
+      expect(metadata.labels).toMatchObject({ 'app.kubernetes.io/managed-by': 'slipway', 'app.kubernetes.io/name': 'metrics-server' });
     const { spec } = objects.find(({ kind }) => kind === 'Deployment') as {
       spec: { template: { spec: { securityContext: object; containers: { args: string[]; securityContext: object }[] } } };
     };
@@ -65,6 +73,31 @@ describe('metrics-server', () => {
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     });
+  });
+
+  test('shows the API server a certificate of the cluster, which is renewed with its Secret', () => {
+    const given = planOf(ON).find(({ words: text }) => text === 'give metrics-server its certificate')!;
+    const { script, done } = given.action as ScriptAction;
+    expect(script).toContain('tls.key: "$(base64 -w0 /etc/kubernetes/pki/metrics-server.key)"');
+    expect(script).toContain('caBundle: "$(base64 -w0 /etc/kubernetes/pki/ca.crt)"');
+    expect(script).not.toContain('insecure');
+    const context = contextOf(ON);
+    const later = {
+      ...context,
+      inventory: {
+        ...context.inventory,
+        certificates: { 'cp-1/metrics-server': { generation: 4 } as Context['inventory']['certificates'][string] },
+      },
+    };
+    const renewed = makePlan([addons], later, {}).steps.find(({ id }) => id === given.id)!;
+    expect((renewed.action as ScriptAction).done!.lines[0]).not.toBe(done!.lines[0]);
+    const declared = (name: string): string[] => {
+      const host = context.cluster.hosts.find((candidate) => candidate.name === name)!;
+      return declarations(context, host).flatMap(({ declaration }) =>
+        (declaration.certificates ?? []).map((certificate) => certificate.name),
+      );
+    };
+    expect([declared('cp-1').includes('metrics-server'), declared('w-1').includes('metrics-server')]).toEqual([true, false]);
   });
 
   test('may ask every kubelet from every node', () => {
