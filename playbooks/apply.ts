@@ -14,6 +14,7 @@ import { nodes } from '../src/phases/nodes.ts';
 import { prepareHost } from '../src/phases/prepare-host.ts';
 import { ready } from '../src/phases/ready.ts';
 import { runtime } from '../src/phases/runtime.ts';
+import { userManifests } from '../src/phases/user-manifests.ts';
 
 /** Makes hosts what the cluster file says: installs, joins hosts that are new in the file, applies changed settings. */
 export const apply: Playbook<Context> = {
@@ -33,5 +34,6 @@ export const apply: Playbook<Context> = {
     addons,
     ready,
     nodes,
+    userManifests,
   ],
 };

@@ -6,5 +6,7 @@ import { apply } from './apply.ts';
 /** Adds hosts to a running cluster: what apply does to them, and the endpoint lists of the others. */
 export const join: Playbook<Context> = {
   verb: 'join',
-  phases: apply.phases.flatMap((phase) => (phase.id === 'api-endpoint' ? [everyApiEndpoint] : phase.id === 'addons' ? [] : [phase])),
+  phases: apply.phases
+    .filter(({ id }) => id !== 'addons' && id !== 'user-manifests')
+    .map((phase) => (phase.id === 'api-endpoint' ? everyApiEndpoint : phase)),
 };

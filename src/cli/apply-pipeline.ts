@@ -1,6 +1,7 @@
 import { apply as playbook } from '../../playbooks/apply.ts';
 import { SlipwayError } from '../base/errors.ts';
 import { controlPlanes } from '../components/topology.ts';
+import type { Manifests } from '../config/manifests.ts';
 import type { Gathered, Pipeline } from '../engine/pipeline.ts';
 import type { Playbook } from '../engine/phase.ts';
 import { plannedHosts, type Context } from '../phases/context.ts';
@@ -8,6 +9,7 @@ import { bundledPackages, missingPackages } from '../phases/deliver-artifacts.ts
 import { artefactsToFetch } from '../phases/fetch-artifacts.ts';
 import { leftUnlabelled } from '../phases/nodes.ts';
 import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
+import { readManifests } from './manifests.ts';
 import type { GlobalOptions } from './options.ts';
 import { runPreflight } from './preflight.ts';
 import type { Session } from './session.ts';
@@ -24,6 +26,7 @@ export interface Planning extends Pick<Pipeline<Context>, 'playbook' | 'gather' 
 export function planning(session: Session, options: GlobalOptions, whole: Playbook<Context> = playbook): Planning {
   const question = { cluster: session.cluster, locate: session.locate, file: options.file, store: session.store, signal: session.stop };
   let unchecked: readonly Unchecked[] | undefined;
+  let manifests: Manifests | undefined;
   return {
     playbook: withoutPhases(whole, options.skipPhase),
     gather: async () => {
@@ -33,7 +36,9 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
         for (const one of unchecked)
           session.emit({ code: 'warning', ...uncheckedWarning(one, 'apply fetches it and checks them before it changes a host') });
       }
-      return session.gather();
+      manifests ??= await readManifests(session);
+      const gathered = await session.gather();
+      return { ...gathered, context: { ...gathered.context, manifests } };
     },
     fetchFirst: async ({ context }) => {
       const wanted = session.bundle ? artefactsToFetch(context) : [];

@@ -2,6 +2,7 @@ import type { Component, Flag } from './component.ts';
 import { etcdServers } from './etcd.ts';
 import { clusterAdmins, superAdmins } from './groups.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
+import { metricsServerCertificates } from './metrics-server.ts';
 import {
   apiServiceAddress,
   BIN,
@@ -82,6 +83,7 @@ export const kubeApiserver: Component = {
         clientCertificate({ name: 'super-admin', user: 'slipway-super-admin', groups: [superAdmins] }),
         { ...clientCertificate({ name: 'front-proxy-client', user: 'front-proxy-client' }), authority: 'front-proxy' },
         { ...clientCertificate({ name: 'apiserver-etcd-client', user: 'kube-apiserver' }), authority: 'etcd' },
+        ...metricsServerCertificates({ cluster, host }),
       ],
       unit: {
         name: 'kube-apiserver.service',

@@ -67,7 +67,13 @@ export const kubelet: Component = {
         ],
       },
       ports: [
-        { port: 10250, protocol: 'tcp', from: 'control-plane', purpose: 'kubelet API: logs, exec, metrics' },
+        {
+          port: 10250,
+          protocol: 'tcp',
+          // metrics-server asks every kubelet, from whatever node it runs on.
+          from: cluster.addons.metricsServer ? 'nodes' : 'control-plane',
+          purpose: 'kubelet API: logs, exec, metrics',
+        },
         { port: 10248, protocol: 'tcp', from: 'local', purpose: 'kubelet health' },
       ],
       health: { scheme: 'http', port: 10248, path: '/healthz' },

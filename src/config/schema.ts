@@ -103,7 +103,7 @@ const network = z.strictObject({
       store: z
         .enum(['kubernetes', 'etcd'])
         .default('kubernetes')
-        .describe('Where flannel keeps its leases: the Kubernetes API, or etcd itself.'),
+        .describe('Where flannel keeps its leases: the Kubernetes API. etcd is refused so far, as every node could read everything there.'),
       mtu: z.int().min(576).max(9216).optional().describe("MTU of the pod network. Default: flannel derives it from the interface's."),
     })
     .prefault({})
@@ -179,7 +179,7 @@ const spec = z.strictObject({
       manifests: z
         .array(fields.path)
         .default([])
-        .describe('More manifests to apply, as files or directories. Relative to the directory of this file.'),
+        .describe('Manifests of your own to apply, as files or directories. Relative to the directory of this file.'),
     })
     .prefault({})
     .describe('What runs on top.'),

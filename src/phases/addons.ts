@@ -1,16 +1,19 @@
 import { imageReference } from '../artifacts/catalogue.ts';
-import { controlPlanes, dnsServiceAddress, isNode } from '../components/topology.ts';
+import { metricsServerCertificate } from '../components/metrics-server.ts';
+import { controlPlanes, dnsServiceAddress, isNode, PKI } from '../components/topology.ts';
+import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { Desired } from '../engine/step.ts';
+import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
-import type { Context } from './context.ts';
-import { applyManifest } from './manifests.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
+import { certificateState, referenceState } from './issue-certificates.ts';
+import { applyManifest, isApplied, removeService } from './manifests.ts';
 import { speakerOf } from './nodes.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
   title: 'Cluster services',
-  summary: 'Grants the components’ permissions, and starts CoreDNS.',
+  summary: 'Grants the components’ permissions, and starts CoreDNS and metrics-server.',
   plan(context) {
     const { cluster } = context;
     const speaker = speakerOf(context);
@@ -26,6 +29,7 @@ export const addons: Phase<Context> = {
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
       ...(cluster.addons.coredns && everyNodeWasRead(context) ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
+      ...metricsServer(context),
       apply(
         'service-accounts',
         'take the API token away from default ServiceAccounts',
@@ -66,4 +70,50 @@ function coredns(context: Context): string {
     // CoreDNS does not start with nothing to forward to.
     forward: cluster.hosts.filter(isNode).every((host) => facts[host.name]!.resolvConf.nameservers.length > 0),
   });
+}
+
+/** Through the control plane that has its certificate. */
+function metricsServer(context: Context): Desired[] {
+  const { cluster, render, versions } = context;
+  const speaker = controlPlanes(cluster)[0]!;
+  if (!plannedHosts(context).includes(speaker)) return [];
+  const { certificatePath: certificate, keyPath: key } = metricsServerCertificate;
+  const authority = `${PKI}/ca.crt`;
+  // The Secret first: without it no pod starts, and the kubelet looks for it again only after a while.
+  const parts = [
+    {
+      name: 'metrics-server-tls',
+      text: render('metrics-server/tls.yaml.hbs', { certificate, key, authority }),
+      filledIn: tlsInputs(context, speaker),
+    },
+    {
+      name: 'metrics-server',
+      text: render('metrics-server/metrics-server.yaml.hbs', { image: imageReference('image-metrics-server', versions.metricsServer) }),
+    },
+  ];
+  const step = (name: string, words: string, action: ScriptAction): Desired => ({
+    id: `${speaker.name}/addons/${name}`,
+    host: speaker.name,
+    words,
+    action,
+  });
+  if (cluster.addons.metricsServer)
+    return parts.map(({ name, text, filledIn }) =>
+      step(
+        name,
+        filledIn === undefined ? 'apply metrics-server' : 'give metrics-server its certificate',
+        applyManifest(name, text, filledIn),
+      ),
+    );
+  const manifests = parts.map(({ name }) => name);
+  if (!manifests.some((name) => isApplied(stateOf(context, speaker), name))) return [];
+  return [
+    step('metrics-server', 'remove metrics-server', removeService({ service: 'metrics-server', manifests, files: [certificate, key] })),
+  ];
+}
+
+/** What the host's files are made of: another one means that the Secret must be written again. */
+function tlsInputs(context: Context, speaker: Host): string {
+  const { generation } = certificateState(context, speaker, metricsServerCertificate);
+  return `certificate ${generation}, authority ${referenceState(context, 'authority:kubernetes').generation}`;
 }

@@ -1,6 +1,7 @@
 import type { ComponentVersions } from '../artifacts/catalogue.ts';
 import type { Lock, LockedArtefact } from '../artifacts/types.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
+import type { Manifests } from '../config/manifests.ts';
 import type { HostState } from '../engine/state.ts';
 import { emptyState } from '../engine/state.ts';
 import type { Facts } from '../facts/facts.ts';
@@ -22,6 +23,8 @@ export interface Context {
   lock: Lock;
   /** The distributions' packages that a bundle has; see artifacts/package-names.ts. */
   packages?: readonly LockedArtefact[] | undefined;
+  /** What spec.addons.manifests names; undefined where it was not read, and nothing is planned for it. */
+  manifests?: Manifests | undefined;
   inventory: Inventory;
   /** Milliseconds since 1970. */
   now: number;

@@ -6,7 +6,7 @@ import type { Architecture, Artefact, LockedArtefact } from '../artifacts/types.
 import { bug } from '../base/errors.ts';
 import type { Declaration, PackageUse } from '../components/component.ts';
 import { isNode } from '../components/topology.ts';
-import type { Host } from '../config/cluster.ts';
+import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPT } from '../engine/state.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
@@ -19,7 +19,9 @@ export const deliveryStep = (host: Host, artefact: string): string => `${host.na
 const packageStep = (host: Host, name: string): string => `${host.name}/deliver-artifacts/package-${name}`;
 
 /** Images that every node keeps, so that pods start without a registry. */
-export const NODE_IMAGES = ['image-pause', 'image-coredns', 'image-agnhost'] as const;
+export function nodeImages({ addons }: Pick<Cluster, 'addons'>): string[] {
+  return ['image-pause', 'image-coredns', 'image-agnhost', ...(addons.metricsServer ? ['image-metrics-server'] : [])];
+}
 
 export const deliverArtifacts: Phase<Context> = {
   id: 'deliver-artifacts',
@@ -73,7 +75,7 @@ export const deliverArtifacts: Phase<Context> = {
 /** In the order in which the host can use them. */
 export function artefactNames(context: Context, host: Host): string[] {
   const binaries = declarations(context, host).flatMap(({ declaration }) => declaration.artefacts ?? []);
-  return [...binaries, ...(isNode(host) ? NODE_IMAGES : [])];
+  return [...binaries, ...(isNode(host) ? nodeImages(context.cluster) : [])];
 }
 
 export function packageSteps(host: Host, declaration: Declaration): string[] {
@@ -99,15 +101,18 @@ export function artefactOf(context: Context, host: Host, name: string): Artefact
   const bundled = bundledPackages(context, host);
   if (bundled?.name === name) return { name, version: bundled.version, arch: bundled.arch, files: Object.keys(bundled.files) };
   const arch = context.facts[host.name]!.arch as Architecture;
-  const found = artefactsFor({ kubernetesVersion: context.versions.kubernetes, arch }).find((artefact) => artefact.name === name);
-  if (!found) throw bug(`the catalogue has no ${name}`);
-  return found;
+  return inCatalogue(context, name, arch);
 }
 
 export function artefactVersion(context: Context, name: string): string {
-  const found = artefactsFor({ kubernetesVersion: context.versions.kubernetes, arch: 'amd64' }).find((artefact) => artefact.name === name);
+  return inCatalogue(context, name, 'amd64').version;
+}
+
+function inCatalogue({ versions }: Context, name: string, arch: Architecture): Artefact {
+  const all = artefactsFor({ kubernetesVersion: versions.kubernetes, arch, metricsServer: true });
+  const found = all.find((artefact) => artefact.name === name);
   if (!found) throw bug(`the catalogue has no ${name}`);
-  return found.version;
+  return found;
 }
 
 function lockedDigest(context: Context, host: Host, name: string): string | undefined {

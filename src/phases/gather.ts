@@ -246,7 +246,9 @@ async function knownArtefacts(cluster: Cluster, facts: Readonly<Record<string, F
     (arch): arch is Architecture => arch === 'amd64' || arch === 'arm64',
   );
   const known = await Promise.all(
-    architectures.map((arch) => store.known(artefactsFor({ kubernetesVersion: cluster.kubernetes.version, arch }))),
+    architectures.map((arch) =>
+      store.known(artefactsFor({ kubernetesVersion: cluster.kubernetes.version, arch, metricsServer: cluster.addons.metricsServer })),
+    ),
   );
   return known.flat().filter((artefact) => artefact !== undefined);
 }

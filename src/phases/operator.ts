@@ -10,6 +10,7 @@ import type { Authority } from '../pki/types.ts';
 import { artefactOf } from './deliver-artifacts.ts';
 import type { Context } from './context.ts';
 import type { FetchParameters } from './fetch-artifacts.ts';
+import { MANIFESTS_TEXT } from './user-manifests.ts';
 import type { IssueParameters, SharedParameters } from './issue-certificates.ts';
 
 export interface OperatorOptions {
@@ -40,7 +41,7 @@ export function operator({ context, store, state }: OperatorOptions): { material
       },
     },
     materials: {
-      bytes: (ref) => bytesOf(ref, state),
+      bytes: async (ref) => (ref === MANIFESTS_TEXT ? Buffer.from(context.manifests!.text) : bytesOf(ref, state)),
       archive: async (name, version, host) => {
         const target = context.cluster.hosts.find((candidate) => candidate.name === host)!;
         const locked = fetched.get(key(artefactOf(context, target, name)));

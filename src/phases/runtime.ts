@@ -6,7 +6,7 @@ import type { Phase } from '../engine/phase.ts';
 import { OPT } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
-import { artefactVersion, deliveryStep, NODE_IMAGES } from './deliver-artifacts.ts';
+import { artefactVersion, deliveryStep, nodeImages } from './deliver-artifacts.ts';
 import { install } from './install.ts';
 
 export const runtime: Phase<Context> = {
@@ -17,7 +17,7 @@ export const runtime: Phase<Context> = {
     ...install(context, containerd),
     ...plannedHosts(context)
       .filter(isNode)
-      .flatMap((host) => NODE_IMAGES.map((name) => importImage(context, host, name))),
+      .flatMap((host) => nodeImages(context.cluster).map((name) => importImage(context, host, name))),
   ],
 };
 

@@ -14,6 +14,7 @@ import { hairpin } from './hairpin.ts';
 import { hosts } from './hosts.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { kubelet } from './kubelet.ts';
+import { metrics } from './metrics.ts';
 import { nodes } from './nodes.ts';
 import { packetSize } from './packet-size.ts';
 import { podNetwork } from './pod-network.ts';
@@ -41,6 +42,7 @@ export const verifyChecks: readonly VerifyCheck[] = [
   kubeProxy,
   forwarding,
   coredns,
+  metrics,
   auditLog,
   certificates,
   pods,

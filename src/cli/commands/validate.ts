@@ -7,6 +7,7 @@ import { loadCluster } from '../../config/load.ts';
 import { checkFlags, uncheckedWarning } from '../check-flags.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
+import { readManifests } from '../manifests.ts';
 import { globalOptions } from '../options.ts';
 import { formatted } from '../output.ts';
 
@@ -14,6 +15,7 @@ export const validate: Handler = async ({ options: given }, io) => {
   const options = globalOptions(given);
   const { cluster, warnings, locate } = await loadCluster(options.file);
   componentVersions(cluster.kubernetes.version);
+  await readManifests({ cluster, locate });
   // Without a lock and without a question to its source: only what is in the cache can say which flags it has.
   const store = createStore({ cacheDirectory: defaultCacheDirectory(io.env), source: sourceFor(cluster.artifacts, io.env) });
   const unchecked = (await checkFlags({ cluster, locate, file: options.file, store })).map((one) => ({

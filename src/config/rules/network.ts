@@ -98,13 +98,11 @@ const hostsInNodeCidrs: Rule = {
 export function nodeCapacity(network: Cluster['network']): number {
   const { prefix } = parseNetwork(network.podCidr)!;
   if (network.nodeCidrMaskSize < prefix) return 0;
-  const parts = 2 ** (network.nodeCidrMaskSize - prefix);
-  // flannel's own leases begin with the second part (its SubnetMin).
-  return network.flannel.store === 'etcd' && parts > 1 ? parts - 1 : parts;
+  return 2 ** (network.nodeCidrMaskSize - prefix);
 }
 
 const capacity: Rule = {
-  needs: ['network.podCidr', 'network.nodeCidrMaskSize', 'network.flannel.store'],
+  needs: ['network.podCidr', 'network.nodeCidrMaskSize'],
   check: (cluster) => {
     const { network } = cluster;
     const { prefix } = parseNetwork(network.podCidr)!;
@@ -200,6 +198,22 @@ function clusterNetworks(network: Cluster['network']): { field: string; cidr: st
   ];
 }
 
+/** Who has a certificate for etcd may do everything there, unless etcd's authentication is on: then each of its clients must be a user of it. */
+const leases: Rule = {
+  needs: ['network.flannel.store'],
+  check: ({ network }) =>
+    network.flannel.store === 'etcd'
+      ? [
+          {
+            path: at('flannel', 'store'),
+            message:
+              'etcd cannot be used: etcd has no users of its own here yet, so that flannel on every node could read and change everything in it',
+            hint: 'Write kubernetes, or remove the line: flannel then keeps its leases in the Node objects, with rights to nothing else.',
+          },
+        ]
+      : [],
+};
+
 export const networkRules: readonly Rule[] = [
   podsAndServices,
   serviceSize,
@@ -207,6 +221,7 @@ export const networkRules: readonly Rule[] = [
   hostsApart,
   hostsInNodeCidrs,
   capacity,
+  leases,
   mtuFitsBackend,
   namesApart,
 ];

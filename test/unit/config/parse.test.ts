@@ -92,7 +92,7 @@ describe('a valid file', () => {
         serviceCidr: '10.100.0.0/20',
         nodeCidrs: ['10.0.0.0/24', '10.0.1.0/24'],
         clusterDomain: 'prod.local',
-        flannel: { backend: 'wireguard', store: 'etcd', mtu: 1380 },
+        flannel: { backend: 'wireguard', store: 'kubernetes', mtu: 1380 },
         proxy: { mode: 'nftables' },
         forwarding: 'accept',
       },

@@ -11,6 +11,13 @@ const spec = (...lines: string[]) => fileOf([CONTROL], ...lines);
 
 const PROBLEMS: [string, string, string[]][] = [
   [
+    'flannel that keeps its leases in etcd',
+    spec('network: { flannel: { backend: host-gw, store: etcd } }'),
+    [
+      '4:50 spec.network.flannel.store: etcd cannot be used: etcd has no users of its own here yet, so that flannel on every node could read and change everything in it | Write kubernetes, or remove the line: flannel then keeps its leases in the Node objects, with rights to nothing else.',
+    ],
+  ],
+  [
     'two hosts with one name',
     fileOf([control(1, ', name: a'), control(2, ', name: a'), control(3, ', name: b')]),
     [
@@ -552,7 +559,6 @@ describe('allowed without a word:', () => {
     ['a loopback address with a private one', fileOf(['{ address: 127.0.0.1, privateAddress: 10.0.0.1, roles: [control-plane, worker] }'])],
     ['hosts by DNS name', fileOf(['{ address: Node-1.example.com, roles: [control-plane, worker] }'])],
     ['a service network of /12, and one of /24', fileOf([CONTROL], 'network: { serviceCidr: 172.16.0.0/12 }')],
-    ['flannel that keeps its leases in etcd', spec('network: { flannel: { backend: host-gw, store: etcd } }')],
     ['a wireguard network with its own mtu', spec('network: { flannel: { backend: wireguard, mtu: 1380 } }')],
     ['an endpoint that is the only control plane', spec('api: { endpoint: { host: 10.0.0.1 } }')],
     ['a qualified label without a value', host('labels: { example.com/a_b.c: "" }')],

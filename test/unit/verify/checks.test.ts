@@ -504,3 +504,30 @@ test('every probe is text that a POSIX shell can be given, for every host', () =
   const situation = context({ cluster: clusterOf('  network: { flannel: { backend: host-gw } }\n') });
   expect(situation.cluster.hosts.map(({ name }) => name)).toEqual(['cp-1', 'w-1', 'w-2']);
 });
+
+describe('the metrics check', () => {
+  const cluster = clusterOf('  addons: { metricsServer: true }\n');
+  const metrics = (...nodes: string[]): string =>
+    `${JSON.stringify({ items: nodes.map((name) => ({ metadata: { name }, timestamp: 'now' })) })}\n@log\nscrape failed`;
+  const say = (printed: string) => ask('metrics', { cluster, printed: { 'cp-1': printed } });
+
+  test('passes when metrics-server knows every node, and names those that it does not', () => {
+    expect(say(metrics('cp-1', 'w-1', 'w-2'))).toMatchObject({ ok: 'pass', message: '3 of 3 nodes' });
+    expect(say(metrics('cp-1', 'w-2'))).toMatchObject({
+      ok: 'fail',
+      message: 'w-1: metrics-server has nothing of the node',
+      evidence: 'scrape failed',
+    });
+  });
+
+  test('says why the API does not answer', () => {
+    expect(
+      say('Error from server (ServiceUnavailable): the server is currently unable to handle the request\n@log\nno pods'),
+    ).toMatchObject({
+      ok: 'fail',
+      message:
+        'the metrics API does not answer: Error from server (ServiceUnavailable): the server is currently unable to handle the request',
+      evidence: 'no pods',
+    });
+  });
+});

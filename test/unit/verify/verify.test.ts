@@ -7,7 +7,10 @@ import { context } from './situation.ts';
 describe('a verification of hosts that nobody reaches', () => {
   test('says that, answers every check in order, and blames nothing else', async () => {
     const events: EngineEvent[] = [];
-    const answers = await verify(context({ events }), { deep: false, suffix: 'abc' });
+    const answers = await verify(context({ events, cluster: clusterOf('  addons: { metricsServer: true }\n') }), {
+      deep: false,
+      suffix: 'abc',
+    });
     expect(answers.map(({ id }) => id)).toEqual(verifyChecks.map(({ id }) => id));
     expect(answers.filter(({ ok }) => ok === 'fail').map(({ id }) => id)).toEqual(['hosts', 'pods']);
     expect(answers[0]).toMatchObject({ message: 'cp-1, w-1 and w-2: nobody is there' });
