@@ -68,8 +68,4 @@ describe('reset', () => {
     await lab.on('w-1', OWN.split('\n').slice(2).join('\n'));
     expect(await changes()).toEqual(none);
   });
-
-  test('and a cluster can be made there again', async () => {
-    await lab.ok('apply', '--yes');
-  });
 });
