@@ -59,7 +59,7 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
       if (unlabelled.length > 0)
         session.emit({
           code: 'warning',
-          message: `labels and taints of ${unlabelled.join(', ')} are not set: that is done through ${speaker}, which --limit leaves out`,
+          message: `labels and taints of ${unlabelled.join(', ')} are not set: that is done through a control plane, and --limit has none`,
           hint: `run slipway apply afterwards, or --limit ${[speaker, ...unlabelled].join(',')}`,
         });
       await checkBundle(context, session);

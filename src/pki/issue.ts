@@ -23,7 +23,7 @@ export async function issueCertificate(spec: CertificateSpec, authority: Signer,
     throw new SlipwayError(`The ${authority.name} authority expired on ${new Date(authority.notAfter).toISOString()}`, {
       code: 'AUTHORITY_EXPIRED',
       category: 'refused',
-      hint: `Replace it: slipway certs rotate-ca ${authority.name}`,
+      hint: 'check the clock of this machine first: authorities last for ten years, and one cannot be replaced in a running cluster yet',
     });
   }
   const x509 = await loadX509();

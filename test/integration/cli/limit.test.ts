@@ -44,7 +44,7 @@ test('a worker is planned while another worker and the control plane are down', 
     0,
     [
       expect.stringMatching(/^warning: down-cp: left out: /),
-      expect.stringContaining('labels and taints of up-w are not set: that is done through down-cp, which --limit leaves out'),
+      expect.stringContaining('labels and taints of up-w are not set: that is done through a control plane, and --limit has none'),
     ],
   ]);
   const { steps } = planSchema.parse(JSON.parse(out) as PlanDocument);
