@@ -72,6 +72,8 @@ describe('a cluster of one control plane and one worker', () => {
   });
 
   test('loses the dead one for ever, without a hand on it', async () => {
+    const { exitCode, stderr } = await lab.slipway('remove', 'w-1', '--yes');
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining('when it is gone for ever: slipway remove w-1 --dead')]);
     expect(await touched(lab.slipway('remove', 'w-1', '--dead', '--yes', '--events', '-'))).toEqual(['cp-1']);
     expect(await nodes()).toEqual(['cp-1', 'w-2']);
     expect(await readFile(clusterFile, 'utf8')).not.toContain('w-1');

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { remove as playbook } from '../../../playbooks/remove.ts';
+import { isSlipwayError, SlipwayError } from '../../base/errors.ts';
 import { removeHost } from '../../config/edit.ts';
 import { loadCluster, readClusterFile } from '../../config/load.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
@@ -35,7 +36,13 @@ export const remove: Handler = async ({ args, options: given }, io) => {
     async (session) => {
       const finish = await runPipeline<Context>({
         playbook: playbook(removal),
-        gather: session.gather,
+        gather: async () => {
+          try {
+            return await session.gather();
+          } catch (error) {
+            throw orDead(error, names);
+          }
+        },
         check: async ({ context }) => {
           const by = serving ? knownMembers(context)?.by : undefined;
           const health = by && (await (await session.runner(by.name)).run(memberHealth));
@@ -73,6 +80,14 @@ export const remove: Handler = async ({ args, options: given }, io) => {
     },
   );
 };
+
+/** A host that does not answer may be gone for ever. */
+function orDead(error: unknown, names: readonly string[]): unknown {
+  if (!isSlipwayError(error) || error.category !== 'unreachable' || !names.includes(error.where.host ?? '')) return error;
+  const { message, code, category, where, evidence, hint } = error;
+  const dead = `when it is gone for ever: slipway remove ${where.host} --dead`;
+  return new SlipwayError(message, { code, category, where, evidence, cause: error, hint: hint === undefined ? dead : `${hint}; ${dead}` });
+}
 
 /** The cluster as it is now. */
 function without(context: Context): Context {

@@ -35,14 +35,14 @@ export const stop: Phase<Context> = {
 };
 
 export const unlinkNetwork: Phase<Context> = {
-  id: 'network',
+  id: 'unlink-network',
   title: 'Remove the pod network',
   summary: 'Removes interfaces, routes and packet filter chains of flannel, kube-proxy, the kubelet and Slipway; no rule of anybody else.',
   plan: step('network', 'remove the pod network and its packet filter chains', ({ cluster }) => undoNetwork(cluster.network.podCidr)),
 };
 
 export const removePackages: Phase<Context> = {
-  id: 'packages',
+  id: 'remove-packages',
   title: 'Remove packages',
   summary: 'Removes the packages that were installed for the cluster, with what only they needed.',
   plan: (context) =>
