@@ -14,8 +14,8 @@ export interface ReleaseServer {
   /** Path without the leading slash to content. */
   files: Map<string, Buffer>;
   seen: SeenRequest[];
-  /** Paths whose next answer is cut off in the middle. */
-  cut: Set<string>;
+  /** Paths whose next answer is cut off in the middle, as soon as the promise is kept. */
+  cut: Map<string, () => Promise<void>>;
   /** Answers before the files are looked at; true when it did. */
   intercept?: (request: IncomingMessage, response: ServerResponse) => boolean;
   close(): Promise<void>;
@@ -28,7 +28,7 @@ export async function releaseServer(files: Record<string, Buffer | string>): Pro
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     files: new Map(Object.entries(files).map(([path, content]) => [path, Buffer.from(content)])),
     seen: [],
-    cut: new Set(),
+    cut: new Map(),
     close: () => closeServer(server),
   };
   return self;
@@ -43,8 +43,11 @@ export async function releaseServer(files: Record<string, Buffer | string>): Pro
     const from = request.headers['if-range'] === etag ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0;
     const rest = content.subarray(from);
     response.writeHead(from > 0 ? 206 : 200, { etag, 'content-length': rest.length });
-    if (self.cut.delete(path)) response.write(rest.subarray(0, rest.length / 2), () => response.destroy());
-    else response.end(rest);
+    const cut = self.cut.get(path);
+    if (!cut) return void response.end(rest);
+    self.cut.delete(path);
+    response.write(rest.subarray(0, rest.length / 2));
+    void cut().finally(() => response.destroy());
   }
 }
 

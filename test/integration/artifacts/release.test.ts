@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request as httpRequest } from 'node:http';
 import https from 'node:https';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
@@ -71,6 +72,17 @@ async function publish(name: string): Promise<Record<string, Buffer>> {
   return files;
 }
 
+/** Waits until a part of a download is on the disk. */
+async function somethingKept(): Promise<void> {
+  const partial = join(directory, 'cache', 'partial');
+  for (;;) {
+    const names = await readdir(partial).catch(() => []);
+    const sizes = await Promise.all(names.map(async (name) => (name.includes('.') ? 0 : (await stat(join(partial, name))).size)));
+    if (sizes.some((size) => size > 0)) return;
+    await nextTurn();
+  }
+}
+
 describe('releases', () => {
   test('are downloaded, checked and taken apart, each as its site publishes it', async () => {
     const names = amd64.map(({ name }) => name).filter((name) => !name.startsWith('image-'));
@@ -87,7 +99,7 @@ describe('releases', () => {
 
   test('go on where the connection was cut', async () => {
     const files = await publish('kubelet');
-    server.cut.add(kubeletPath);
+    server.cut.set(kubeletPath, somethingKept);
     const [locked] = await storeOf().resolve([kubelet]);
     expect(locked!.files['kubelet']).toBe(sha256Of(files['kubelet']!));
     const ranges = server.seen.filter(({ path }) => path === kubeletPath).map(({ range }) => range);
@@ -108,7 +120,7 @@ describe('releases', () => {
     const files = await publish('kubelet');
     const right = server.files.get(kubeletPath)!;
     server.files.set(kubeletPath, randomBytes(300_000));
-    server.cut.add(kubeletPath);
+    server.cut.set(kubeletPath, somethingKept);
     server.intercept = (request) => {
       if (request.headers.range) server.files.set(kubeletPath, right);
       return false;
