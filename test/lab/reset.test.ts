@@ -15,6 +15,9 @@ iptables -w -t nat -A POSTROUTING -s 192.0.2.0/24 -j MASQUERADE
 ip route add 198.18.77.0/24 dev lo
 sysctl -qw kernel.panic=3`;
 
+/** Waits until dpkg is between unpacking and the end. */
+const UNPACKED = `until dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' | grep -qe unpacked -e 'haproxy installed'; do :; done`;
+
 describe('reset', () => {
   let lab: TestLab;
   let before: Record<string, string>;
@@ -49,7 +52,10 @@ describe('reset', () => {
     expect(await changes()).toEqual(none);
   });
 
-  test('gives half an installation back, after a loss of power', async () => {
+  test.each([
+    ['the kubelet was started', 'step.done', 'w-1/kubelet/unit', ':'],
+    ['packages were unpacked', 'step.started', 'w-1/deliver-artifacts/package-haproxy', UNPACKED],
+  ])('gives half an installation back, after a loss of power when %s', async (_, code, step, moment) => {
     const child = execa(process.execPath, [join(packageRoot(), 'bin/slipway.js'), 'apply', '--yes', '--events', '-'], {
       cwd: lab.directory,
       reject: false,
@@ -58,7 +64,9 @@ describe('reset', () => {
     });
     for await (const line of createInterface({ input: child.stdout })) {
       const event = JSON.parse(line) as { code: string; step?: { id: string } };
-      if (event.code === 'step.done' && event.step?.id === 'w-1/kubelet/unit') child.kill('SIGKILL');
+      if (event.code !== code || event.step?.id !== step) continue;
+      await lab.on('w-1', moment);
+      child.kill('SIGKILL');
     }
     await child;
     await powerOff({ name: lab.name, host: 'w-1' });

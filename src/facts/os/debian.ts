@@ -19,9 +19,9 @@ const missing = `f_missing() {
 /** What a run that was killed may have left behind of `quiet`. */
 const tidy = 'grep -qs slipway-install /usr/sbin/policy-rc.d && rm -f /usr/sbin/policy-rc.d';
 
-/** A run that was killed leaves dpkg's journal, without whose completion apt refuses everything. */
+/** A run that was killed leaves dpkg's journal, without whose completion apt refuses everything, and work that dpkg had put off. */
 const journal = `f_journal() {
-  [ -n "$(ls /var/lib/dpkg/updates)" ] && dpkg --force-confold --configure -a
+  [ -n "$(ls /var/lib/dpkg/updates)$(dpkg --audit)" ] && dpkg --force-confold --configure -a
 }`;
 
 /** Reading the lists takes a lock of its own, for which apt has no timeout: on a freshly booted host apt-daily holds it. */
@@ -156,31 +156,40 @@ ${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) sys
 )`;
   },
 
-  /** What only these packages needed is the difference of what apt would remove by itself after and before: the administrator's own orphans stay. */
-  removeCommand(packages) {
+  /**
+   * What only these packages needed is the difference of what apt would remove by itself after and before: the administrator's own orphans stay.
+   * A loss of power in the middle of an installation leaves packages, and those that they need, half installed: dpkg gets to the end of that first.
+   */
+  removeCommand(packages, { archives }) {
     const orphans = `apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | sort`;
     return `(
 exec </dev/null
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
-${missing}
 ${journal}
 ${tidy}
-f_gone=$(f_missing ${sh`${packages}`})
-f_there=
-for f_p in ${sh`${packages}`}; do case "
-$f_gone
-" in *"
-$f_p
-"*) ;; *) f_there="$f_there $f_p" ;; esac; done
-[ -n "$f_there" ] || exit 0
+f_in() { dpkg-query -W -f '\${db:Status-Status} \${Package}\\n' | grep -E "^($1) " | cut -d' ' -f2 | sort -u; }
+f_wanted=$(printf '%s\\n' ${sh`${packages}`} | sort -u)
+f_both() { printf '%s\\n' "$1" "$2" | sort | uniq -d; }
+f_half=$(f_in 'unpacked|half-.*')
+f_there=$(f_both "$f_wanted" "$(f_in 'installed|config-files|unpacked|triggers-.*|half-.*')")
+[ -n "$f_there$f_half" ] || exit 0
 f_before=$(${orphans})
-${apt} purge $f_there || { f_journal && ${apt} purge $f_there; } || exit
+# dpkg does not know the files of what it has not unpacked to the end.
+f_tmp=$(mktemp -d) && trap 'rm -rf "$f_tmp"' EXIT || exit
+for f_p in $(f_in half-installed); do
+  f_deb=$(find /var/cache/apt/archives ${sh`${archives}`} -type f -name "$f_p[._]*deb" 2>/dev/null | sort | tail -n 1)
+  [ -n "$f_deb" ] || f_deb=$(cd "$f_tmp" && apt-get -q download "$f_p" >&2 && ls "$f_tmp/$f_p"_*)
+  [ -z "$f_deb" ] || dpkg --force-depends --force-confold --unpack "$f_deb"
+done
+f_broken=$(f_both "$f_there" "$(f_in 'unpacked|half-.*')")
+[ -z "$f_broken" ] || dpkg --purge --force-depends --force-remove-reinstreq $f_broken
+f_journal || :
+f_there=$(f_both "$f_there" "$(f_in 'installed|config-files')")
+[ -z "$f_there" ] || ${apt} purge $f_there || exit
 f_more=
-for f_p in $(${orphans}); do case "
-$f_before
-" in *"
-$f_p
-"*) ;; *) f_more="$f_more $f_p" ;; esac; done
+for f_p in $(${orphans}); do
+  if [ -z "$(f_both "$f_before" "$f_p")" ] || [ -n "$(f_both "$f_half" "$f_p")" ]; then f_more="$f_more $f_p"; fi
+done
 [ -z "$f_more" ] || ${apt} purge $f_more
 )`;
   },

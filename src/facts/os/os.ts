@@ -35,8 +35,11 @@ export interface OsModule {
    * that it does not have yet. `wanted` are all packages that are there for their own sake. Undefined where we cannot do that.
    */
   installFilesCommand?(packages: readonly string[], from: { directory: string; wanted: readonly string[] }): string;
-  /** The inverse: removes the packages, their configuration, and what only they had brought along. */
-  removeCommand(packages: readonly string[]): string;
+  /**
+   * The inverse: removes the packages, their configuration, and what only they had brought along; also after an installation that was cut off.
+   * `archives` is a directory under which package files may be.
+   */
+  removeCommand(packages: readonly string[], from: { archives: string }): string;
   /** Whether this very release is part of the tests on real hosts. */
   proven: boolean;
 }

@@ -1,6 +1,7 @@
 import type { Host } from '../../config/cluster.ts';
 import type { Phase } from '../../engine/phase.ts';
 import type { Desired } from '../../engine/step.ts';
+import { OPT } from '../../engine/state.ts';
 import { osModule } from '../../facts/os/index.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { endContainers, forget, OURS_PROBE, restoreFiles, restoreSystem, stopUnits, undoNetwork } from './scripts.ts';
@@ -56,7 +57,7 @@ export const removePackages: Phase<Context> = {
           id: `${host.name}/reset/packages`,
           host: host.name,
           words: `remove the packages ${names.join(', ')}`,
-          action: { kind: 'script', script: system.removeCommand(names) },
+          action: { kind: 'script', script: system.removeCommand(names, { archives: OPT }) },
         },
       ];
     }),
