@@ -10,6 +10,8 @@ export interface Input {
   host: Host;
   facts: Facts;
   versions: ComponentVersions;
+  /** What all components but the firewall's listen on, on this host. */
+  ports(): readonly PortSpec[];
   /** References of images that components name, as the container runtime knows them. */
   images: { pause: string };
 }
@@ -108,6 +110,8 @@ export interface PortSpec {
   protocol: 'tcp' | 'udp';
   /** Who connects: `local` listens on the loopback only. */
   from: 'local' | 'nodes' | 'control-plane' | 'etcd' | 'anyone';
+  /** Pods of the cluster connect to it as well, with addresses of their own when they are on the same host. */
+  pods?: boolean;
   purpose: string;
 }
 

@@ -92,7 +92,7 @@ export const kubeApiserver: Component = {
         data: { binary: `${BIN}/kube-apiserver` },
         flags: flags(),
       },
-      ports: [{ port: 6443, protocol: 'tcp', from: 'anyone', purpose: 'Kubernetes API' }],
+      ports: [{ port: 6443, protocol: 'tcp', from: 'anyone', pods: true, purpose: 'Kubernetes API' }],
     };
 
     function flags(): Flag[] {

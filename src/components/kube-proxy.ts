@@ -1,8 +1,16 @@
-import type { Component } from './component.ts';
+import type { Cluster } from '../config/cluster.ts';
+import type { Component, PackageUse } from './component.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
 import { BIN, isNode, nodeApiServer, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/kubernetes/kube-proxy';
+
+/** What it runs itself; iptables come with forwarding. */
+export function kubeProxyPackages({ network }: Cluster): readonly PackageUse[] {
+  const { mode } = network.proxy;
+  if (mode === 'nftables') return [{ name: 'nftables', provides: ['nft'] }];
+  return mode === 'ipvs' ? [{ name: 'ipset', provides: ['ipset'] }] : [];
+}
 
 export const kubeProxy: Component = {
   name: 'kube-proxy',
@@ -13,6 +21,7 @@ export const kubeProxy: Component = {
     const identity = { name: 'kube-proxy', user: 'system:kube-proxy', server: nodeApiServer(cluster) };
     return {
       artefacts: ['kube-proxy'],
+      packages: kubeProxyPackages(cluster),
       directories: [{ path: CONFIG, mode: '0700' }],
       files: [
         // Where kube-bench looks for it.

@@ -69,6 +69,7 @@ export const kubelet: Component = {
       ports: [
         {
           port: 10250,
+          pods: true,
           protocol: 'tcp',
           // metrics-server asks every kubelet, from whatever node it runs on.
           from: cluster.addons.metricsServer ? 'nodes' : 'control-plane',

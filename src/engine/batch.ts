@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 import { sh } from '../base/quote.ts';
 import { deliverScript, INCOMING, type Delivery } from './actions/artefact.ts';
 import { shellFor } from './actions/index.ts';
-import { OPT, RUN, VAR } from './state.ts';
+import { wantedDigest } from './plan.ts';
+import { OPT, RECORD, RUN, VAR } from './state.ts';
 import type { Content, Step } from './step.ts';
 
 /** One script for several steps of a host, and what it reads. */
@@ -57,6 +58,7 @@ s_log() { [ ! -d ${VAR} ] || printf '{"run":"%s","step":"%s","result":"%s"}\n' $
 s_begin() { [ ! -e ${RUN}/stop ] || { s_report stopped "$1"; exit 0; }; s_report started "$1"; }
 s_end() {
   [ "$2" = 0 ] || { s_report failed "$1"; s_log "$3" failed; exit 0; }
+  [ ! -d ${VAR} ] || printf '%s %s\n' "$4" "$3" >>${RECORD}
   s_log "$3" done; s_report done "$1"
 }
 `;
@@ -86,7 +88,7 @@ export async function stepsBatch(steps: readonly Step[], options: BatchOptions):
     );
     stdin.push(...bytes);
     const shell = shellFor(step.action, bytes);
-    text += `\ns_begin ${index}\n( set -e\n${shell}\n)${bytes.length === 0 ? ' </dev/null' : ''}\ns_end ${index} $? ${sh`${step.id}`}\n`;
+    text += `\ns_begin ${index}\n( set -e\n${shell}\n)${bytes.length === 0 ? ' </dev/null' : ''}\ns_end ${index} $? ${sh`${step.id} ${wantedDigest(step)}`}\n`;
   }
   const input = Buffer.concat(stdin);
   const begin = prelude(
@@ -100,7 +102,7 @@ export async function stepsBatch(steps: readonly Step[], options: BatchOptions):
 export function deliveryBatch(steps: readonly Step[], deliveries: readonly (Delivery & { path: string })[], options: BatchOptions): Batch {
   let text = `${prelude(options, false)}rm -rf ${INCOMING}\n`;
   for (const [index, step] of steps.entries()) {
-    const end = (code: number): string => `s_end ${index} ${code} ${sh`${step.id}`}`;
+    const end = (code: number): string => `s_end ${index} ${code} ${sh`${step.id} ${wantedDigest(step)}`}`;
     text += `\ns_begin ${index}\n` + deliverScript(deliveries[index]!, { ok: end(0), fail: end(1) });
   }
   text += '\nwait\n';

@@ -1,4 +1,4 @@
-import type { Desired } from './step.ts';
+import type { Desired, Step } from './step.ts';
 
 /** One unit of work as a value: what it wants to be true of the hosts, computed from the context alone. */
 export interface Phase<C> {
@@ -14,4 +14,6 @@ export interface Phase<C> {
 export interface Playbook<C> {
   verb: string;
   phases: readonly Phase<C>[];
+  /** Of what is due on hosts, only this is done; default: all. */
+  only?(context: C): (step: Step) => boolean;
 }

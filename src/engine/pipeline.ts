@@ -95,7 +95,7 @@ export async function preparePlan<C>(
   emit({ code: 'stage', stage: 'check' });
   await pipeline.check(gathered);
   emit({ code: 'stage', stage: 'plan' });
-  const plan = makePlan(pipeline.playbook.phases, gathered.context, gathered.states);
+  const plan = makePlan(pipeline.playbook, gathered.context, gathered.states);
   emit({ code: 'plan.made', plan });
   return { gathered, plan };
 }
@@ -118,7 +118,7 @@ async function takeLocks<C>(hosts: readonly string[], { runner, lock, emit }: Pi
 
 async function recheck<C>(pipeline: Pipeline<C>, plan: Plan): Promise<void> {
   const again = await pipeline.gather();
-  if (makePlan(pipeline.playbook.phases, again.context, again.states).digest === plan.digest) return;
+  if (makePlan(pipeline.playbook, again.context, again.states).digest === plan.digest) return;
   throw new SlipwayError('the hosts changed between the plan and the lock', {
     code: 'PLAN_OUTDATED',
     category: 'refused',

@@ -12,6 +12,11 @@ export interface HostState {
   commands: readonly string[];
   /** `NAME/VERSION` to content digest, for complete and unchanged deliveries only. */
   artefacts: Readonly<Record<string, string>>;
+  /**
+   * What was done here by earlier runs: step id to digest of what was wanted. Whoever looks later can tell what somebody changed behind our back
+   * (drift) from what the cluster file wants otherwise since (pending changes).
+   */
+  recorded: Readonly<Record<string, string>>;
   /** Output of the probes that were asked for, trimmed. */
   probes: Readonly<Record<string, string>>;
 }
@@ -28,7 +33,7 @@ export interface UnitState {
   active: string;
   needsReload: boolean;
   restarts: number;
-  /** SLIPWAY_INPUTS of the running process (or of the last run of a oneshot). */
+  /** SLIPWAY_INPUTS of the running process. */
   digest: string | undefined;
 }
 
@@ -50,6 +55,8 @@ const WANTS = '/etc/systemd/system/multi-user.target.wants';
 export const OPT = '/opt/slipway';
 /** Where we remember what we did to a host. */
 export const VAR = '/var/lib/slipway';
+/** What was done, a line for each step: digest and id. The last one of an id counts. */
+export const RECORD = `${VAR}/wanted`;
 /** Where what holds only until the next boot lives: locks, digests of oneshot units. */
 export const RUN = '/run/slipway';
 
@@ -81,7 +88,8 @@ s_pids=$(systemctl show -P MainPID $s_units 2>/dev/null)
 for s_p in $s_pids; do [ "$s_p" != 0 ] && set -- "$@" "/proc/$s_p/environ"; done
 [ $# -gt 0 ] && grep -aozHs 'SLIPWAY_INPUTS=[0-9a-f]*' "$@" | tr '\\0' '\\n'
 set --
-grep -sH . ${RUN}/inputs/* 
+echo '@record'
+cat ${RECORD} 2>/dev/null
 echo '@users'
 getent passwd | cut -d: -f1
 echo '@sysctls'
@@ -125,7 +133,7 @@ export function parseState(output: string, commands: readonly string[]): HostSta
       active: value['ActiveState'] ?? 'unknown',
       needsReload: value['NeedDaemonReload'] === 'yes',
       restarts: Number(value['NRestarts'] ?? 0),
-      digest: digests.get(`/proc/${value['MainPID']}/environ`) ?? digests.get(`${RUN}/inputs/${value['Id']}`),
+      digest: digests.get(`/proc/${value['MainPID']}/environ`),
     };
   }
 
@@ -139,6 +147,7 @@ export function parseState(output: string, commands: readonly string[]): HostSta
       section('sysctls').map((line) => [line.slice(0, line.indexOf('=')).replaceAll('/', '.'), line.slice(line.indexOf('=') + 1).trim()]),
     ),
     commands,
+    recorded: Object.fromEntries(section('record').map((line) => [line.slice(17), line.slice(0, 16)])),
     artefacts: readArtefacts(section('opt'), section('manifest')),
     probes: Object.fromEntries(
       [...sections]
@@ -163,6 +172,7 @@ export const emptyState: HostState = {
   sysctls: {},
   commands: [],
   artefacts: {},
+  recorded: {},
   probes: {},
 };
 

@@ -130,6 +130,10 @@ export interface Desired {
   lane?: Lane;
   /** Planned only together with at least one of these steps, e.g. a wait after a restart. */
   onlyWith?: readonly string[];
+  /** Planned only because something that was so is not any more: never a wish of the cluster file. */
+  mends?: boolean;
+  /** Planned too when one of these steps is, though all seems well: what a process runs from was replaced. */
+  dueWith?: readonly string[];
 }
 
 export type Lane = 'main' | 'delivery' | 'packages' | 'images';

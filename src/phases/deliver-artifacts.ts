@@ -115,7 +115,7 @@ function inCatalogue({ versions }: Context, name: string, arch: Architecture): A
   return found;
 }
 
-function lockedDigest(context: Context, host: Host, name: string): string | undefined {
+export function lockedDigest(context: Context, host: Host, name: string): string | undefined {
   const { version, arch } = artefactOf(context, host, name);
   const locked = [...context.lock.artifacts, ...(context.packages ?? [])].find(
     (entry) => entry.name === name && entry.version === version && entry.arch === arch,

@@ -8,7 +8,7 @@ import type { Host } from '../config/cluster.ts';
 import { digestOf } from '../engine/plan.ts';
 import type { Content, Desired } from '../engine/step.ts';
 import type { CertificateSpec } from '../pki/types.ts';
-import { artefactVersion, deliveryStep, packageSteps } from './deliver-artifacts.ts';
+import { artefactVersion, deliveryStep, lockedDigest, packageSteps } from './deliver-artifacts.ts';
 import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
 import { plannedHosts, type Context } from './context.ts';
 
@@ -100,8 +100,17 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
       id: `${host.name}/${component.name}/unit`,
       host: host.name,
       words: `start ${unit.name}`,
-      action: { kind: 'unit', name: unit.name, digest, ...(component.makes === undefined ? {} : { makes: component.makes }) },
+      action: {
+        kind: 'unit',
+        name: unit.name,
+        digest,
+        ...(component.makes === undefined ? {} : { makes: component.makes }),
+      },
       needs: [...delivered, ...installed],
+      dueWith: [
+        `${host.name}/${component.name}/file${unit.path}`,
+        ...artefacts.filter((name) => lockedDigest(context, host, name) !== undefined).map((name) => deliveryStep(host, name)),
+      ],
     };
     // A package manager takes its time: what needs it waits there, and nothing else on the host waits for it.
     steps.push(installed.length === 0 ? start : { ...start, lane: 'packages', needs: [...installed, ...steps.map(({ id }) => id)] });

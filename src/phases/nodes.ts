@@ -2,8 +2,9 @@ import { quote } from '../base/quote.ts';
 import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
+import type { Desired } from '../engine/step.ts';
 import type { ScriptAction } from '../engine/step.ts';
-import { plannedHosts, type Context } from './context.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
 
 /** Last: a node that does not register is explained by the units of its own host, which are waited for before. */
@@ -15,16 +16,75 @@ export const nodes: Phase<Context> = {
     const speaker = speakerOf(context);
     const planned = plannedHosts(context);
     if (!speaker) return [];
-    return groupAlike(planned.filter(isNode)).map((hosts) => ({
+    const registers = planned.filter((host) => hasLostItsNode(context, host)).map(registerAgain);
+    const settings = groupAlike(planned.filter(isNode)).map((hosts): Desired => ({
       id: `${speaker.name}/nodes/${hosts[0]!.name}`,
       host: speaker.name,
       words: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
       action: nodeSettings(hosts),
       // A node that cannot register any more is not waited for.
-      needs: hosts.map(({ name }) => `${name}/kubelet/unit`),
+      needs: hosts.flatMap(({ name }) => [`${name}/kubelet/unit`, registerStep(name)]),
     }));
+    return [...registers, ...settings];
   },
 };
+
+/** The nodes that the API has, as far as a control plane told; undefined: none did. */
+export function registeredNodes({ cluster, states }: Pick<Context, 'cluster' | 'states'>): Set<string> | undefined {
+  const text = controlPlanes(cluster)
+    .map(({ name }) => states[name]?.probes[NODES_PROBE.name] ?? '')
+    .find((one) => one !== '');
+  return text === undefined ? undefined : new Set([...text.matchAll(/^\w+ (\S+) /gm)].map((match) => match[1]!));
+}
+
+const registerStep = (host: string): string => `${host}/nodes/register`;
+
+/** A kubelet registers its node when it starts, and never again. */
+function hasLostItsNode(context: Context, host: Host): boolean {
+  return (
+    isNode(host) &&
+    registeredNodes(context)?.has(host.name) === false &&
+    stateOf(context, host).units['kubelet.service']?.active === 'active'
+  );
+}
+
+/**
+ * The node may get another pod network than it had; pods and the bridge are still in the old one then. Pods of a node that was deleted are deleted
+ * with it, so that nothing is ended here which would have stayed.
+ */
+function registerAgain({ name }: Host): Desired {
+  return {
+    id: registerStep(name),
+    host: name,
+    words: `register the node ${name} again`,
+    mends: true,
+    action: {
+      kind: 'script',
+      script: `s_net() { sed -n 's/^FLANNEL_SUBNET=//p' /run/flannel/subnet.env 2>/dev/null; }
+s_before=$(s_net)
+# Stopped first: what is only about to be restarted counts as active still.
+systemctl stop flanneld.service
+systemctl restart --no-block kubelet.service
+systemctl start --no-block flanneld.service
+s_n=0
+until systemctl is-active --quiet flanneld.service; do
+  s_n=$((s_n + 1)); [ $s_n -lt 1200 ] || { journalctl -n 20 --no-pager -u flanneld -u kubelet; exit 1; }
+  sleep 0.1
+done
+[ "$(s_net)" != "$s_before" ] || exit 0
+systemctl stop kubelet.service
+s_n=0
+while s_pids=$(find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u) && [ -n "$s_pids" ]; do
+  s_n=$((s_n + 1)); [ $s_n -lt 300 ] || { echo "processes of pods do not end: $s_pids"; exit 1; }
+  kill -9 $s_pids 2>/dev/null || :
+  sleep 0.1
+done
+ip link delete cni0 2>/dev/null || :
+systemctl start --no-block kubelet.service`,
+    },
+    needs: [`${name}/kubelet/unit`, `${name}/flanneld/unit`],
+  };
+}
 
 /**
  * One control plane speaks for the cluster; the API is the same on all. It is one that works already, or the first. Undefined: the plan may touch

@@ -55,6 +55,7 @@ function modules(context: Context, host: Host): Desired[] {
       id: `${host.name}/prepare-host/modules`,
       host: host.name,
       words: `load the kernel modules ${kernelModules.join(', ')}`,
+      mends: true,
       action: { kind: 'script', script: `modprobe -a ${kernelModules.join(' ')}` },
     },
   ];

@@ -1,4 +1,4 @@
-import { contains, isIPv4, parseNetwork } from '../config/addresses.ts';
+import { contains, isIPv4, networkOf, parseNetwork } from '../config/addresses.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Facts } from '../facts/facts.ts';
 
@@ -27,7 +27,21 @@ export function settle(cluster: Cluster, facts: Readonly<Record<string, Facts>>)
     const device = host.interface ?? (own === undefined ? undefined : interfaceOf(host, { facts: own, hosts: addressed }));
     return { ...host, ...(device === undefined ? {} : { interface: device }) };
   });
-  return { cluster: { ...cluster, hosts }, facts: settled };
+  const nodeCidrs = cluster.network.nodeCidrs.length > 0 ? cluster.network.nodeCidrs : networksOf(hosts, settled);
+  return { cluster: { ...cluster, hosts, network: { ...cluster.network, nodeCidrs } }, facts: settled };
+}
+
+/** Where the nodes live: the networks of their private addresses; a host that was not asked counts by its address alone. */
+function networksOf(hosts: readonly Host[], facts: Readonly<Record<string, Facts>>): string[] {
+  const known = Object.values(facts).flatMap(({ interfaces }) =>
+    interfaces.flatMap(({ addresses }) => addresses.filter(({ address }) => isIPv4(address))),
+  );
+  const prefixes = new Map(known.map(({ address, prefix }) => [address, prefix]));
+  const networks = hosts.flatMap(({ privateAddress: own }) => (own && prefixes.has(own) ? [networkOf(`${own}/${prefixes.get(own)}`)] : []));
+  const alone = hosts.flatMap(({ privateAddress: own }) =>
+    own && isIPv4(own) && !networks.some((cidr) => contains(cidr, own)) ? [`${own}/32`] : [],
+  );
+  return [...new Set([...networks, ...alone])].sort();
 }
 
 /** A hostname that is taken already leaves the host under the name it was loaded with, for the check that reports it. */

@@ -21,9 +21,7 @@ export const commands: PreflightCheck = {
   title: 'The commands that we use are there',
   run: (context) =>
     perHost(context, ({ name }, facts) => {
-      const proxy = context.cluster.network.proxy.mode;
-      const wanted = [...needed, ...(proxy === 'nftables' ? [{ anyOf: ['nft'], tool: 'nftables' as const }] : [])];
-      const missing = wanted.filter(
+      const missing = needed.filter(
         ({ anyOf }) => !anyOf.some((command) => facts.commands.includes(command) || context.installs.has(command)),
       );
       if (missing.length === 0) return [];

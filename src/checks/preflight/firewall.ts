@@ -27,13 +27,13 @@ export const firewall: PreflightCheck = {
         ...(active.length > 0 ? [] : drops).map(({ family, table, chain, hook }) =>
           finding('warning', name, {
             what: `nftables drops ${hook === 'forward' ? 'forwarded' : 'incoming'} packets by default (chain ${family} ${table} ${chain})`,
-            hint: `Its rules must let the cluster's own traffic through: nft list chain ${family} ${table} ${chain} shows them.`,
+            hint: `They stay: the plan inserts rules for exactly the ports and networks of the cluster, marked "slipway", and reset removes them.`,
           }),
         ),
         found.nftablesService && active.length === 0
           ? finding('warning', name, {
               what: 'nftables.service is enabled: every reload of it flushes all rules, those of kube-proxy and flannel too',
-              hint: 'Make /etc/nftables.conf flush only tables of its own instead of the whole ruleset.',
+              hint: 'The plan has them put back after each start and reload of it. Better still, let /etc/nftables.conf flush only tables of its own.',
             })
           : undefined,
       ];

@@ -116,10 +116,25 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: 'status',
-    summary: 'nodes, components, versions, certificates',
+    summary: 'nodes, components, versions, certificates, and what somebody changed on the hosts',
     cluster: true,
-    examples: ['slipway status', 'slipway status -o json'],
+    options: [
+      {
+        flags: '--drift',
+        description: 'compare every host with what it was brought to; exit with 2 when anything differs',
+        default: false,
+      },
+    ],
+    examples: ['slipway status', 'slipway status --drift', 'slipway status -o json'],
     load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'repair',
+    summary: 'bring back what somebody changed on the hosts, and nothing else',
+    cluster: true,
+    options: [limit],
+    examples: ['slipway repair', 'slipway repair --limit w-3'],
+    load: async () => (await import('./repair.ts')).repair,
   },
   {
     name: 'reset',

@@ -1,5 +1,4 @@
 import { sh } from '../../base/quote.ts';
-import { RUN } from '../state.ts';
 import type { UnitAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
@@ -28,7 +27,8 @@ SYSTEMD_OFFLINE=1 systemctl --quiet enable ${name}\n` +
 
 function restart(name: string, digest: string): string {
   return sh`s_p=$(systemctl show -P MainPID ${name})
-if systemctl is-active --quiet ${name} && grep -qsF ${digest} /proc/"$s_p"/environ ${`${RUN}/inputs/${name}`}; then :; else
+case $(readlink /proc/"$s_p"/exe) in *' (deleted)') s_p=replaced ;; esac
+if systemctl is-active --quiet ${name} && grep -qsF ${digest} /proc/"$s_p"/environ; then :; else
 systemctl reset-failed ${name} 2>/dev/null || :
 systemctl restart --no-block ${name}
 fi`;

@@ -42,6 +42,7 @@ find /sys/fs/cgroup -depth -type d -path '*kubepods*' -exec rmdir {} + 2>/dev/nu
 /** Links, routes and rules of flannel, kube-proxy, the kubelet, CNI plugins and ours; nobody else's rule is touched. */
 export function undoNetwork(podCidr: string): string {
   return `
+[ ! -x /etc/slipway/forwarding/apply ] || /etc/slipway/forwarding/apply --remove
 for s_l in flannel.1 flannel0 flannel-wg cni0 kube-ipvs0; do ip link delete "$s_l" 2>/dev/null || :; done
 ip -4 route show root ${podCidr} 2>/dev/null | while read -r s_r; do ip -4 route delete $s_r 2>/dev/null || :; done
 # One transaction for each table: rules of others that lead into chains of ours go, then the chains.
@@ -56,6 +57,7 @@ for s_t in iptables ip6tables; do
   s_rules=$($s_t-save 2>/dev/null | awk "$s_clean")
   case $s_rules in *-X*) printf '%s\\n' "$s_rules" | $s_t-restore -w --noflush || exit 1 ;; esac
 done
+[ ! -s ${VAR}/before/forward-policy ] || iptables -w $(cat ${VAR}/before/forward-policy)
 if command -v nft >/dev/null; then
   for s_f in ip ip6; do nft delete table $s_f kube-proxy 2>/dev/null || :; done
 fi`;

@@ -13,16 +13,18 @@ import { contextOf, statesAfter } from './context.ts';
 
 const ON = '  addons: { metricsServer: true }';
 const planOf = (spec: string, states: Readonly<Record<string, HostState>> = {}): readonly Step[] =>
-  makePlan([addons], { ...contextOf(spec), states }, states).steps;
+  makePlan({ phases: [addons] }, { ...contextOf(spec), states }, states).steps;
 const words = (steps: readonly Step[]): string[] => steps.map((step) => step.words);
 
 describe('metrics-server', () => {
   test('is there when it is asked for: its image on every node, its objects by one control plane', () => {
     const imported = (spec: string): string[] =>
-      makePlan([runtime], contextOf(spec), {}).steps.flatMap(({ id }) => (id.endsWith('/image-metrics-server') ? [id.split('/')[0]!] : []));
+      makePlan({ phases: [runtime] }, contextOf(spec), {}).steps.flatMap(({ id }) =>
+        id.endsWith('/image-metrics-server') ? [id.split('/')[0]!] : [],
+      );
     expect([imported(''), imported(ON)]).toEqual([[], ['cp-1', 'w-1', 'w-2']]);
     expect(words(planOf(''))).not.toContain('apply metrics-server');
-    const { steps } = makePlan(apply.phases, contextOf(ON), {});
+    const { steps } = makePlan(apply, contextOf(ON), {});
     expect(
       words(
         steps.filter(({ host, words: text }) => host !== 'operator' && / metrics-server|image-metrics-server|metrics-server:/.test(text)),
@@ -89,7 +91,7 @@ describe('metrics-server', () => {
         certificates: { 'cp-1/metrics-server': { generation: 4 } as Context['inventory']['certificates'][string] },
       },
     };
-    const renewed = makePlan([addons], later, {}).steps.find(({ id }) => id === given.id)!;
+    const renewed = makePlan({ phases: [addons] }, later, {}).steps.find(({ id }) => id === given.id)!;
     expect((renewed.action as ScriptAction).done!.lines[0]).not.toBe(done!.lines[0]);
     const declared = (name: string): string[] => {
       const host = context.cluster.hosts.find((candidate) => candidate.name === name)!;

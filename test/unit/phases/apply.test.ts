@@ -1,99 +1,31 @@
 import { describe, expect, test } from '@jest/globals';
 import { apply } from '../../../playbooks/apply.ts';
-import { artefactsFor } from '../../../src/artifacts/catalogue.ts';
 import { components } from '../../../src/components/index.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import { COMPONENT_NAMES } from '../../../src/config/component-names.ts';
-import type { Host } from '../../../src/config/cluster.ts';
-import { emptyState, type HostState } from '../../../src/engine/state.ts';
+import type { HostState } from '../../../src/engine/state.ts';
 import type { Step } from '../../../src/engine/step.ts';
 import type { Context } from '../../../src/phases/context.ts';
 import { declarations } from '../../../src/components/declare.ts';
-import { specDigest } from '../../../src/pki/status.ts';
-import { contextOf, statesAfter } from './context.ts';
+import { contextOf } from './context.ts';
+import { digest, installed } from './installed.ts';
 
-const digest = (text: string): string =>
-  text
-    .padEnd(64, '0')
-    .slice(0, 64)
-    .replace(/[^0-9a-f]/g, 'a');
-
-/** The context of an installed cluster: everything issued, everything fetched, every host as the plan left it. */
-function installed(fresh: Context): { context: Context; states: Record<string, HostState> } {
-  const authority = { generation: 1, certificateSha256: digest('c'), keySha256: digest('d'), notAfter: fresh.now + 3650 * 86_400_000 };
-  const certificates = fresh.cluster.hosts.flatMap((host) =>
-    declarations(fresh, host).flatMap(({ declaration }) =>
-      (declaration.certificates ?? []).map((spec) => [
-        `${host.name}/${spec.name}`,
-        {
-          spec: specDigest(spec, 1),
-          generation: 1,
-          certificateSha256: digest('1'),
-          keySha256: digest('2'),
-          notAfter: fresh.now + 365 * 86_400_000,
-          host,
-          paths: spec,
-        },
-      ]),
-    ),
-  );
-  const known: Context = {
-    ...fresh,
-    inventory: {
-      authorities: { etcd: authority, kubernetes: authority, 'front-proxy': authority, 'kubelet-client': authority },
-      certificates: Object.fromEntries(certificates) as Context['inventory']['certificates'],
-      secrets: Object.fromEntries(
-        ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt'].map((name) => [
-          name,
-          { generation: 1, sha256: digest('3') },
-        ]),
-      ),
-    },
-    lock: {
-      version: 1,
-      artifacts: artefactsFor({ kubernetesVersion: fresh.versions.kubernetes, arch: 'amd64' }).map(({ files, ...artefact }) => ({
-        ...artefact,
-        source: 'test',
-        files: Object.fromEntries(files.map((file) => [file, digest('4')])),
-      })),
-    },
-  };
-  const issued = Object.fromEntries(
-    known.cluster.hosts.map((host) => [host.name, { ...emptyState, files: certificateFiles(known, host) }]),
-  );
-  const states = statesAfter(makePlan(apply.phases, { ...known, states: issued }, issued).steps, issued);
-  return { context: { ...known, states }, states };
-}
-
-/** Certificates lie on a host as they were issued. */
-function certificateFiles(context: Context, host: Host): HostState['files'] {
-  return Object.fromEntries(
-    declarations(context, host).flatMap(({ declaration }) =>
-      (declaration.certificates ?? []).flatMap(({ certificatePath, keyPath, owner }) => [
-        [certificatePath, { sha256: digest('1'), mode: '0644', owner }],
-        [keyPath, { sha256: digest('2'), mode: '0600', owner }],
-      ]),
-    ),
-  );
-}
-
-const planOf = ({ context, states }: { context: Context; states: Record<string, HostState> }) =>
-  makePlan(apply.phases, context, states).steps;
+const planOf = ({ context, states }: { context: Context; states: Record<string, HostState> }) => makePlan(apply, context, states).steps;
 const named = (steps: readonly Step[]): string[] => steps.map(({ id }) => id).sort();
 
 describe('the plan of apply', () => {
   test('is the same for the same context, and another for another', () => {
-    const digestOf = (spec?: string): string => makePlan(apply.phases, contextOf(spec), {}).digest;
+    const digestOf = (spec?: string): string => makePlan(apply, contextOf(spec), {}).digest;
     expect(digestOf()).toBe(digestOf());
     expect(digestOf('  network: { podCidr: 10.245.0.0/16 }')).not.toBe(digestOf());
   });
 
   test('names no secret: contents are references or texts of templates', () => {
-    expect(JSON.stringify(makePlan(apply.phases, contextOf(), {}))).not.toMatch(/PRIVATE KEY|secretbox/);
+    expect(JSON.stringify(makePlan(apply, contextOf(), {}))).not.toMatch(/PRIVATE KEY|secretbox/);
   });
 
   test('needs nothing that comes later in its own lane', () => {
-    const { steps } = makePlan(apply.phases, contextOf(), {});
+    const { steps } = makePlan(apply, contextOf(), {});
     const place = new Map(steps.map(({ id }, i) => [id, i]));
     const lane = new Map(steps.map((step) => [step.id, `${step.host} ${step.lane}`]));
     for (const step of steps)
@@ -107,12 +39,12 @@ describe('the plan of apply', () => {
   test('restarts what reads a changed setting, and nothing else', () => {
     const { states } = installed(contextOf());
     const { context } = installed(contextOf('  network: { flannel: { mtu: 1400 } }'));
-    const units = makePlan(apply.phases, { ...context, states }, states).steps.filter(({ action }) => action.kind === 'unit');
+    const units = makePlan(apply, { ...context, states }, states).steps.filter(({ action }) => action.kind === 'unit');
     expect(named(units)).toEqual(['cp-1/flanneld/unit', 'w-1/flanneld/unit', 'w-2/flanneld/unit']);
   });
 
   test.each(COMPONENT_NAMES)('hands a flag of the cluster file to %s', (component) => {
-    const { steps } = makePlan(apply.phases, contextOf(`  components: { ${component}: { args: { some-flag: 7 } } }`), {});
+    const { steps } = makePlan(apply, contextOf(`  components: { ${component}: { args: { some-flag: 7 } } }`), {});
     const changed = steps.filter(
       ({ action }) => action.kind === 'file' && 'text' in action.content && action.content.text.includes('--some-flag=7'),
     );
@@ -137,7 +69,7 @@ describe('the plan of apply', () => {
       const { [path]: _, ...files } = states['w-1']!.files;
       states['w-1'] = { ...states['w-1']!, files };
     }
-    const planned = makePlan(apply.phases, { ...context, states }, states).steps;
+    const planned = makePlan(apply, { ...context, states }, states).steps;
     expect(planned.filter(({ host }) => host === 'operator').map(({ words }) => words)).toEqual([
       'issue 2 certificates for w-1 (api-endpoint, kubelet-server)',
     ]);

@@ -16,7 +16,7 @@ const packages: LockedArtefact = {
   files: { 'haproxy.deb': 'a'.repeat(64), 'liblua5.3-0.deb': 'b'.repeat(64) },
 };
 
-const planOf = (context: Context, states: Record<string, HostState> = {}) => makePlan(apply.phases, { ...context, states }, states).steps;
+const planOf = (context: Context, states: Record<string, HostState> = {}) => makePlan(apply, { ...context, states }, states).steps;
 const installations = (steps: readonly Step[]) =>
   steps.filter(({ action }) => action.kind === 'package' && action.names.includes('haproxy'));
 const fetched = (steps: readonly Step[]) =>

@@ -2,6 +2,7 @@ import { componentVersions } from '../../../src/artifacts/catalogue.ts';
 import { loadTemplates } from '../../../src/cli/templates.ts';
 import type { Cluster } from '../../../src/config/cluster.ts';
 import { sha256 } from '../../../src/engine/actions/file.ts';
+import { wantedDigest } from '../../../src/engine/plan.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import { OPERATOR, type Step } from '../../../src/engine/step.ts';
 import type { Context } from '../../../src/phases/context.ts';
@@ -27,10 +28,11 @@ export function contextOf(spec = '', change: (cluster: Cluster) => Cluster = (cl
 /** The hosts' states as they are when these steps have been carried out. */
 export function statesAfter(steps: readonly Step[], from: Readonly<Record<string, HostState>>): Record<string, HostState> {
   const states: Record<string, HostState> = { ...from };
-  for (const { host, action } of steps) {
+  for (const { id, host, action } of steps) {
     if (host === OPERATOR) continue;
     const before = states[host] ?? emptyState;
-    states[host] = { ...before, ...after(action, before) };
+    const recorded = { ...before.recorded, [id]: wantedDigest({ action }) };
+    states[host] = { ...before, ...after(action, before), recorded };
   }
   return states;
 }

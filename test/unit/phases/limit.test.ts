@@ -19,7 +19,7 @@ function limited(limit: readonly string[], ...missing: string[]): Context {
   return { ...context, limit, facts: Object.fromEntries(Object.entries(context.facts).filter(([name]) => !missing.includes(name))) };
 }
 
-const stepsOf = (context: Context) => makePlan(apply.phases, context, {}).steps;
+const stepsOf = (context: Context) => makePlan(apply, context, {}).steps;
 const hostsOf = (context: Context): string[] => [...new Set(stepsOf(context).map(({ host }) => host))].sort();
 
 describe('a limited plan', () => {

@@ -39,9 +39,7 @@ function controlPlanes(
 }
 
 const etcdSteps = (context: Context) =>
-  makePlan(apply.phases, context, context.states).steps.filter(({ id }) =>
-    /\/etcd\/(add-|promote-|unit|file\/etc\/etcd\/bootstrap)/.test(id),
-  );
+  makePlan(apply, context, context.states).steps.filter(({ id }) => /\/etcd\/(add-|promote-|unit|file\/etc\/etcd\/bootstrap)/.test(id));
 
 describe('members of etcd', () => {
   test('of a new cluster start together', () => {
@@ -79,7 +77,7 @@ describe('members of etcd', () => {
     const context = controlPlanes([], { data: ['cp-1'] });
     expect(() => etcdSteps(context)).toThrow('w-1, w-2 cannot be added to etcd, which does not answer');
     // The first installation was interrupted: its members were told of each other, and wait.
-    const founding = makePlan(apply.phases, controlPlanes([]), {}).steps.filter(({ host }) => host === 'cp-1');
+    const founding = makePlan(apply, controlPlanes([]), {}).steps.filter(({ host }) => host === 'cp-1');
     const states = statesAfter(founding, {});
     states['cp-1'] = { ...states['cp-1']!, probes: { [MEMBERS_PROBE.name]: 'data' } };
     expect(() => etcdSteps({ ...context, states })).not.toThrow();
@@ -140,7 +138,7 @@ describe('a removal', () => {
   test('of a dead host plans nothing there, and lists the API servers anew everywhere else', () => {
     const context = { ...controlPlanes(all, { limit: ['w-2'] }), speaker: 'cp-1' };
     const { 'w-2': _, ...facts } = context.facts;
-    const { steps } = makePlan(remove({ dead: true, force: false, timeout: 300 }).phases, { ...context, facts }, context.states);
+    const { steps } = makePlan(remove({ dead: true, force: false, timeout: 300 }), { ...context, facts }, context.states);
     expect([...new Set(steps.map(({ host }) => host))].sort()).toEqual(['cp-1', 'w-1']);
     expect(steps.map(({ id }) => id)).toEqual(
       expect.arrayContaining([

@@ -41,7 +41,7 @@ describe('templates', () => {
   );
 
   test('render, for a whole cluster, to files that their readers can parse', () => {
-    const { steps } = makePlan(apply.phases, contextOf(), {});
+    const { steps } = makePlan(apply, contextOf(), {});
     const files = steps.flatMap(({ action }) =>
       action.kind === 'file' && 'text' in action.content ? [{ path: action.path, text: action.content.text }] : [],
     );
@@ -49,7 +49,7 @@ describe('templates', () => {
     for (const { path, text } of files) {
       expect(text).not.toMatch(/undefined|\[object|\{\{/);
       if (path.endsWith('.json')) JSON.parse(text);
-      if (/\.(yaml|conf)$/.test(path) && !/sysctl|modules/.test(path))
+      if (/\.(yaml|conf)$/.test(path) && !/sysctl|modules|service\.d/.test(path))
         for (const document of parseAllDocuments(text)) expect(document.errors).toEqual([]);
       if (path.endsWith('.service'))
         for (const section of ['[Unit]', '[Service]', '[Install]', 'SLIPWAY_INPUTS=']) expect(text).toContain(section);

@@ -18,7 +18,7 @@ const recorded = (kind: string, name: string, namespace?: string): string =>
 /** With a cluster that remembers these lines. */
 function planned(context: Context, ...lines: string[]): readonly Step[] {
   const states: Record<string, HostState> = { 'cp-1': { ...emptyState, probes: { objects: lines.join('\n') } } };
-  return makePlan([userManifests], { ...context, states }, states).steps;
+  return makePlan({ phases: [userManifests] }, { ...context, states }, states).steps;
 }
 
 describe('manifests of the cluster file', () => {
@@ -31,7 +31,7 @@ describe('manifests of the cluster file', () => {
       'cp-1/user-manifests/apply: apply 3 objects of spec.addons.manifests',
     ]);
     const states = statesAfter(steps, {});
-    expect(makePlan([userManifests], { ...context, states }, states).steps).toEqual([]);
+    expect(makePlan({ phases: [userManifests] }, { ...context, states }, states).steps).toEqual([]);
   });
 
   test('are in no plan with their text, which may hold secrets', () => {
@@ -41,7 +41,7 @@ describe('manifests of the cluster file', () => {
   test('are applied again when their text changed, or one of their objects is gone', () => {
     const states = statesAfter(planned(context), {});
     const edited = { ...context, states, manifests: { ...wanted, text: `${wanted.text}# a word\n` } };
-    expect(makePlan([userManifests], edited, states).steps.map(({ reason }) => reason)).toEqual([
+    expect(makePlan({ phases: [userManifests] }, edited, states).steps.map(({ reason }) => reason)).toEqual([
       expect.stringMatching(/^not so: manifests [0-9a-f]{64}$/),
     ]);
     const lines = states['cp-1']!.probes['objects']!.split('\n').filter((line) => !line.includes('keys'));

@@ -119,7 +119,6 @@ const situations: Readonly<Record<string, Situation>> = {
   'missing commands on a system that nobody knows': {
     facts: { 'w-1': both(system('alpine', '3.22.1', 'Alpine Linux v3.22'), withoutCommands('flock', 'ip')) },
   },
-  'no nft for nftables': { cluster: clusterOf('  network: { proxy: { mode: nftables } }'), facts: { 'w-1': withoutCommands('nft') } },
   'no overlay and no bridge netfilter': { facts: { 'w-1': kernelFeatures({ overlay: false, bridgeNetfilter: false }) } },
   'no VXLAN': { facts: { 'w-1': kernelFeatures({ vxlan: false }) } },
   'no WireGuard': {

@@ -330,9 +330,9 @@ describe('firewall', () => {
       ],
     });
     expect(findings({ facts: { 'w-1': own } })).toEqual([
-      "warning firewall [w-1] nftables drops forwarded packets by default (chain inet filter forward) -> Its rules must let the cluster's own traffic through: nft list chain inet filter forward shows them.",
-      "warning firewall [w-1] nftables drops incoming packets by default (chain inet filter input) -> Its rules must let the cluster's own traffic through: nft list chain inet filter input shows them.",
-      'warning firewall [w-1] nftables.service is enabled: every reload of it flushes all rules, those of kube-proxy and flannel too -> Make /etc/nftables.conf flush only tables of its own instead of the whole ruleset.',
+      'warning firewall [w-1] nftables drops forwarded packets by default (chain inet filter forward) -> They stay: the plan inserts rules for exactly the ports and networks of the cluster, marked "slipway", and reset removes them.',
+      'warning firewall [w-1] nftables drops incoming packets by default (chain inet filter input) -> They stay: the plan inserts rules for exactly the ports and networks of the cluster, marked "slipway", and reset removes them.',
+      'warning firewall [w-1] nftables.service is enabled: every reload of it flushes all rules, those of kube-proxy and flannel too -> The plan has them put back after each start and reload of it. Better still, let /etc/nftables.conf flush only tables of its own.',
     ]);
   });
 });

@@ -468,6 +468,7 @@ describe('the quick look', () => {
       sysctls: {},
       commands: [],
       artefacts: {},
+      recorded: {},
       probes: {},
       units: Object.fromEntries(names.map((name) => [`${name}.service`, unit])),
     };
