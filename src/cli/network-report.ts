@@ -86,8 +86,10 @@ export function networkText(report: NetworkReport, paint: Paint): string {
     ['from \\ to', ...columns, 'clock'],
     ...rows.map((from) => [from, ...columns.map((to) => cells.get(`${from} ${to}`) ?? '-'), skew(report.clocks[from])]),
   ]);
-  const ports = [...new Map(report.pairs.flatMap((pair) => pair.ports.map((port) => [`${port.protocol} ${port.port}`, port.by])))]
-    .map(([port, by]) => `${port} ${by}`)
+  const tried = new Map(report.pairs.flatMap((pair) => pair.ports.map((port) => [`${port.protocol} ${port.port} ${port.by}`, port])));
+  const ports = [...tried]
+    .sort(([, a], [, b]) => a.protocol.localeCompare(b.protocol) || a.port - b.port)
+    .map(([words]) => words)
     .join(', ');
   const findings = report.findings.map(({ severity, hosts, what, hint }) =>
     [

@@ -28,7 +28,7 @@ test('hosts that reach each other: a matrix without a flaw, and nothing is left 
     ['w-1', 'ok', '-', 'ok'],
     ['w-2', 'ok', 'ok', '-'],
   ]);
-  expect(stdout).toContain('tried: udp 8472 flanneld, tcp 6443 kube-apiserver');
+  expect(stdout).toContain('tried: tcp 6443 kube-apiserver, tcp 10250 kubelet, udp 8472 flanneld');
   expect(stdout).toContain('6 of 6 ways between 3 hosts are free');
   await expectUntouched();
 });
@@ -69,7 +69,9 @@ test('a host that refuses what comes, and one that may not send: each with its r
     const { exitCode, stderr } = await lab.slipway('apply', '--yes');
     expect(exitCode).toBe(5);
     expect(stderr).toMatch(/^error w-1 and w-2 do not reach cp-1 on tcp port 6443 \(kube-apiserver\): no route to host /m);
-    expect(stderr).toMatch(/^error w-2 does not reach cp-1 and w-1 on udp port 8472 \(flanneld\): its own firewall forbids it \(OUTPUT\) /m);
+    expect(stderr).toMatch(
+      /^error w-2 does not reach cp-1 and w-1 on udp port 8472 \(flanneld\): its own firewall forbids it \(OUTPUT\) /m,
+    );
   } finally {
     await lab.on('cp-1', 'iptables -w -D INPUT -p tcp --dport 6443 -j REJECT --reject-with icmp-host-prohibited');
     await lab.on('w-2', 'iptables -w -D OUTPUT -p udp --dport 8472 -j REJECT');

@@ -11,6 +11,8 @@ export interface Bundle {
   from: readonly string[];
   to: readonly string[];
   what: readonly string[];
+  /** Of the ways back as well; then `from` is one host. */
+  both?: boolean;
 }
 
 /**
@@ -27,11 +29,30 @@ export function fold(edges: readonly Edge[]): Bundle[] {
     const byFrom = stars(alike, 'from', 'to').map(({ centres, others }) => ({ from: centres, to: others, what }));
     return byFrom.length < byTo.length ? byFrom : byTo;
   });
-  return groups(bundles, ({ from, to }) => JSON.stringify([from, to])).map((same) => ({
+  const folded = groups(bundles, ({ from, to }) => JSON.stringify([from, to])).map((same) => ({
     from: same[0]!.from,
     to: same[0]!.to,
     what: same.flatMap(({ what }) => what),
   }));
+  return mergeBack(folded);
+}
+
+/** Ways to a host and the same from it are one bundle. */
+function mergeBack(bundles: readonly Bundle[]): Bundle[] {
+  const merged: Bundle[] = [];
+  for (const bundle of bundles) {
+    const back = merged.findIndex(
+      ({ from, to, what }) => from !== to && sameSet(from, bundle.to) && sameSet(to, bundle.from) && sameSet(what, bundle.what),
+    );
+    const one = [bundle.from, bundle.to].findIndex(({ length }) => length === 1);
+    if (back < 0 || one < 0) merged.push(bundle);
+    else merged[back] = one === 0 ? { ...bundle, both: true } : { from: bundle.to, to: bundle.from, what: bundle.what, both: true };
+  }
+  return merged;
+}
+
+function sameSet(one: readonly string[], other: readonly string[]): boolean {
+  return JSON.stringify([...one].sort()) === JSON.stringify([...other].sort());
 }
 
 /** Hosts that have the same others at the other end of their edges, together. */

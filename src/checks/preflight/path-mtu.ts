@@ -1,4 +1,4 @@
-import { fold } from '../network/fold.ts';
+import { fold, type Bundle } from '../network/fold.ts';
 import { mtuOf, overhead } from './mtu.ts';
 import { finding, list, several, type PreflightCheck } from './preflight.ts';
 
@@ -20,14 +20,19 @@ export const pathMtu: PreflightCheck = {
       return list([...seen].map(([mtu, on]) => `${mtu} on ${several(on)}`));
     };
     return fold(short.map(({ from, to, needed, passed }) => ({ from, to, what: JSON.stringify([needed, passed]) }))).flatMap(
-      ({ from, to, what }) =>
+      ({ from, to, what, both }) =>
         what.map((one) => {
           const [needed, passed] = JSON.parse(one) as [number, number];
           return finding('warning', [], {
-            what: `packets of ${needed} bytes do not pass ${from === to ? `between ${several(to)}` : `from ${several(from)} to ${several(to)}`}, ${passed} do; the MTU of their interfaces is ${interfaces([...from, ...to])}`,
+            what: `packets of ${needed} bytes do not pass ${way({ from, to, both })}, ${passed} do; the MTU of their interfaces is ${interfaces([...from, ...to])}`,
             hint: `Give the interfaces and the network between them the same MTU, or set network.flannel.mtu to ${enough}: large packets between pods of those nodes are lost otherwise.`,
           });
         }),
     );
   },
 };
+
+function way({ from, to, both }: Pick<Bundle, 'from' | 'to'> & { both: boolean | undefined }): string {
+  if (both) return `between ${from[0]!} and ${to.length > 1 ? 'each of ' : ''}${several(to)}`;
+  return from === to ? `between ${several(to)}` : `from ${several(from)} to ${several(to)}`;
+}

@@ -36,7 +36,8 @@ function groupByWhy<T extends { why?: string | undefined }>(all: readonly T[]): 
   return [...found];
 }
 
-function sentence({ from, to, what }: Bundle): string {
+function sentence({ from, to, what, both }: Bundle): string {
+  if (both) return `${from[0]!} and ${to.length > 1 ? 'each of ' : ''}${several(to)} do not reach each other on ${list(what)}`;
   if (from === to) return `${several(to)} do not reach each other on ${list(what)}`;
   return `${several(from)} ${from.length === 1 ? 'does' : 'do'} not reach ${several(to)} on ${list(what)}`;
 }
@@ -53,14 +54,15 @@ function words(why: string): string {
   }
 }
 
-function wayOut({ from, to, what }: Bundle, hosts: Readonly<Record<string, Facts>>, why: string): string {
+function wayOut({ from, to, what, both }: Bundle, hosts: Readonly<Record<string, Facts>>, why: string): string {
   if (why === 'Operation not permitted')
     return `Allow it in the firewall of ${several(from)}; iptables-save and nft list ruleset show its rules.`;
   const ports = list(what.map((one) => one.replace(/^(\w+) port (\d+).*/, '$1 $2')));
-  const managed = (kind: 'firewalld' | 'ufw'): string[] => to.filter((host) => hosts[host]?.firewall[kind] === true);
+  const ends = both ? [...from, ...to] : to;
+  const managed = (kind: 'firewalld' | 'ufw'): string[] => ends.filter((host) => hosts[host]?.firewall[kind] === true);
   const [firewalld, ufw] = [managed('firewalld'), managed('ufw')];
   return [
-    `Let ${ports} in from ${several(from === to ? [...to] : from)} there, and through whatever filters between them (security groups too).`,
+    `Let ${ports} in ${both || from === to ? 'on these hosts, each from the others,' : `on ${several(to)} from ${several(from)},`} and through whatever filters between them (security groups too).`,
     ...(firewalld.length > 0
       ? [
           `firewalld on ${several(firewalld)}: firewall-cmd --permanent ${what.map((one) => one.replace(/^(\w+) port (\d+).*/, '--add-port=$2/$1')).join(' ')} && firewall-cmd --reload.`,
