@@ -115,7 +115,8 @@ function cellOf({ ports, size }: NetworkReport['pairs'][number]): string {
 
 function skew(ms: number | undefined): string {
   if (ms === undefined) return '?';
-  return `${ms < 0 ? '-' : '+'}${(Math.abs(ms) / 1000).toFixed(1)} s`;
+  const tenths = Math.round(ms / 100);
+  return `${tenths > 0 ? '+' : ''}${(tenths / 10 + 0).toFixed(1)} s`;
 }
 
 /** After the columns were made: escape sequences have no width. */
