@@ -11,7 +11,19 @@ process.env.SLIPWAY_ARTIFACTS_SOURCE ??= 'go';
 /** What each level needs of the machine. */
 const packages = {
   unit: ['openssl', 'zstd', 'openssh-client'],
-  integration: ['openssl', 'zstd', 'openssh-client', 'openssh-server', 'gcc', 'libc6-dev', 'libseccomp-dev', 'jq', 'tmux'],
+  integration: [
+    'openssl',
+    'zstd',
+    'openssh-client',
+    'openssh-server',
+    'gcc',
+    'libc6-dev',
+    'libseccomp-dev',
+    'jq',
+    'tmux',
+    'perl',
+    'python3',
+  ],
   lab: ['mmdebstrap', 'systemd-container', 'iproute2', 'iptables', 'debian-archive-keyring'],
 };
 packages.lab.push(...packages.integration);

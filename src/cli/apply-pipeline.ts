@@ -11,7 +11,7 @@ import { leftUnlabelled } from '../phases/nodes.ts';
 import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
 import { readManifests } from './manifests.ts';
 import type { GlobalOptions } from './options.ts';
-import { runPreflight } from './preflight.ts';
+import { measureNewHosts, runPreflight } from './preflight.ts';
 import type { Session } from './session.ts';
 
 /** The part of the apply pipeline that plan and apply share. */
@@ -53,7 +53,8 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
       });
     },
     check: async ({ context }) => {
-      runPreflight(context, { emit: session.emit, skip: options.skipCheck });
+      const network = await measureNewHosts(context, session, options.skipCheck);
+      runPreflight(context, { emit: session.emit, skip: options.skipCheck, network });
       const unlabelled = leftUnlabelled(context);
       const speaker = controlPlanes(context.cluster)[0]!.name;
       if (unlabelled.length > 0)

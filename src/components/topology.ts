@@ -1,6 +1,7 @@
 import { nthAddress } from '../config/addresses.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import { bug } from '../base/errors.ts';
+import type { PortSpec } from './component.ts';
 
 export const controlPlanes = (cluster: Cluster): Host[] => cluster.hosts.filter(isControlPlane);
 export const etcdMembers = (cluster: Cluster): Host[] => cluster.hosts.filter(isEtcdMember);
@@ -9,6 +10,23 @@ export const isControlPlane = (host: Host): boolean => host.roles.includes('cont
 export const isEtcdMember = (host: Host): boolean => host.roles.includes('etcd');
 /** Every control-plane host is also a node; a host with etcd alone is not. */
 export const isNode = (host: Host): boolean => isControlPlane(host) || host.roles.includes('worker');
+
+/** The hosts of the cluster that connect to a port of a component on others; what else `anyone` may be does not belong to the cluster. */
+export function connecting(cluster: Cluster, from: PortSpec['from']): Host[] {
+  switch (from) {
+    case 'local':
+      return [];
+    case 'control-plane':
+      return controlPlanes(cluster);
+    case 'etcd':
+      return etcdMembers(cluster);
+    case 'nodes':
+      return cluster.hosts.filter(isNode);
+    case 'anyone':
+      // Only the API: a load balancer of the user's own stands between it and the nodes.
+      return cluster.api.endpoint === 'node-local' ? cluster.hosts.filter(isNode) : [];
+  }
+}
 
 /** The address that the cluster's own traffic uses. Settled clusters have one for every host. */
 export function nodeAddress(host: Host): string {

@@ -21,7 +21,7 @@ export interface Gathered<C> {
 export interface Pipeline<C> {
   playbook: Playbook<C>;
   gather(): Promise<Gathered<C>>;
-  /** Throws when something must be mended first. Looks at what was gathered and at the operator's own files; asks no host. */
+  /** Throws when something must be mended first. Looks at what was gathered and at the operator's own files; what it tries on hosts changes nothing. */
   check(gathered: Gathered<C>): Promise<void>;
   /** Shows the plan and asks; false ends the verb with nothing changed. Not called for an empty plan. */
   confirm(plan: Plan, gathered: Gathered<C>): Promise<boolean>;

@@ -75,6 +75,12 @@ describe('a six-line cluster file on three fresh hosts', () => {
     expect(await lab.kubectl('get namespaces -o name')).not.toContain('slipway-verify');
   });
 
+  test('has a network without a flaw, tried with the ports that its daemons hold', async () => {
+    const { stdout } = await lab.ok('verify', '--network');
+    expect(stdout).toContain('tried: tcp 6443 kube-apiserver, tcp 10250 kubelet, udp 8472 flanneld');
+    expect(stdout).toContain('6 of 6 ways between 3 hosts are free');
+  });
+
   test('lets pods on different nodes talk by address, by Service name and by Service address; exec and logs work', async () => {
     const pod = (name: string, node: string): string => `
 apiVersion: v1

@@ -56,6 +56,21 @@ describe('a cluster of one control plane and one worker', () => {
   };
   const addressOf = (name: string): string => /address: ([\d.]+)/.exec(lines[name]!)![1]!;
 
+  test('is refused a worker that its control plane does not hear, before anything is done to either', async () => {
+    const rule = `INPUT -p udp --dport 8472 -s ${addressOf('w-2')} -j DROP`;
+    await lab.on('cp-1', `iptables -w -I ${rule}`);
+    const before = await readFile(clusterFile, 'utf8');
+    const { exitCode, stderr } = await lab.slipway('join', 'w-2', '--address', addressOf('w-2'), '--yes');
+    await lab.on('cp-1', `iptables -w -D ${rule}`);
+    // The port is the kernel's there: what comes in is seen nevertheless.
+    expect([exitCode, stderr]).toEqual([
+      5,
+      expect.stringContaining('w-2 does not reach cp-1 on udp port 8472 (flanneld): nothing arrives [PREFLIGHT_REACHABILITY]'),
+    ]);
+    expect(await readFile(clusterFile, 'utf8')).toBe(before);
+    expect(difference(found, await lab.on('w-2', FINGERPRINT))).toEqual([]);
+  });
+
   test('gets a worker that is not in its file, through one control plane, while another worker is dead', async () => {
     // DNS outlives the worker.
     await lab.kubectl('cordon w-1');

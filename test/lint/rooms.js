@@ -39,6 +39,7 @@ const pure = [
   /^src\/phases\//,
   /^src\/checks\/check\.ts$/,
   /^src\/checks\/preflight\//,
+  /^src\/checks\/network\/(needs|fold|station)\.ts$/,
   /^src\/engine\/(step|phase|plan|state)\.ts$/,
   /^src\/engine\/actions\//,
   /^src\/facts\/os\//,

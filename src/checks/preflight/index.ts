@@ -17,14 +17,16 @@ import { mtu } from './mtu.ts';
 import { networks } from './networks.ts';
 import { nodeNetwork } from './node-network.ts';
 import { operatingSystem } from './operating-system.ts';
+import { pathMtu } from './path-mtu.ts';
 import { ports } from './ports.ts';
 import { list, type PreflightCheck, type PreflightContext } from './preflight.ts';
 import { proxy } from './proxy.ts';
+import { reachability } from './reachability.ts';
 import { resolver } from './resolver.ts';
 import { selinux } from './selinux.ts';
 import { swap } from './swap.ts';
 
-/** Every check that needs facts alone, in the order in which findings are shown. */
+/** Every check, in the order in which findings are shown. They need facts alone, and what was tried between the hosts. */
 export const preflightChecks: readonly PreflightCheck[] = [
   operatingSystem,
   architecture,
@@ -44,6 +46,8 @@ export const preflightChecks: readonly PreflightCheck[] = [
   networks,
   capacity,
   mtu,
+  reachability,
+  pathMtu,
   resolver,
   firewall,
   proxy,

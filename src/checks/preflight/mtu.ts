@@ -3,7 +3,7 @@ import type { Host } from '../../config/cluster.ts';
 import { finding, list, type PreflightCheck } from './preflight.ts';
 
 /** Bytes that each backend puts around a packet (IPv4 outside). */
-const overhead = { vxlan: 50, wireguard: 60, udp: 28, 'host-gw': 0 } as const;
+export const overhead = { vxlan: 50, wireguard: 60, udp: 28, 'host-gw': 0 } as const;
 
 /** The smallest MTU that IPv6 allows, and that pods' software can count on. */
 const smallest = 1280;
@@ -11,7 +11,7 @@ const smallest = 1280;
 export const mtu: PreflightCheck = {
   id: 'mtu',
   title: 'The MTU is the same everywhere',
-  run({ cluster, hosts }) {
+  run({ cluster, hosts, network }) {
     const seen = cluster.hosts.flatMap((host) => {
       const facts = hosts[host.name];
       const value = facts === undefined ? undefined : mtuOf(host, facts);
@@ -19,8 +19,11 @@ export const mtu: PreflightCheck = {
     });
     const { backend, mtu: wanted } = cluster.network.flannel;
     const values = [...new Set(seen.map((one) => one.mtu))].sort((a, b) => a - b);
+    // Where packets of full size were tried, path-mtu says what became of them.
+    const tried = new Set(network?.sizes.map(({ from, to }) => `${from} ${to}`));
+    const untried = seen.some((one) => seen.some((other) => one.mtu !== other.mtu && !tried.has(`${one.name} ${other.name}`)));
     const differ =
-      values.length < 2 || (wanted !== undefined && wanted <= values[0]! - overhead[backend])
+      !untried || (wanted !== undefined && wanted <= values[0]! - overhead[backend])
         ? []
         : [
             finding(
@@ -57,7 +60,7 @@ export const mtu: PreflightCheck = {
 };
 
 /** Of the interface that flannel will use. */
-function mtuOf(host: Host, facts: Facts): number | undefined {
+export function mtuOf(host: Host, facts: Facts): number | undefined {
   const named = facts.interfaces.find(({ name }) => name === host.interface);
   return (named ?? facts.interfaces.find(({ addresses }) => addresses.some(({ address }) => address === host.privateAddress)))?.mtu;
 }

@@ -1,6 +1,7 @@
 import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Facts } from '../../facts/facts.ts';
 import type { Check, Finding } from '../check.ts';
+import type { Measured } from '../network/needs.ts';
 
 /** A port that a component will open on a host. */
 export interface RequiredPort {
@@ -21,6 +22,8 @@ export interface PreflightContext {
   ownProcesses: ReadonlySet<string>;
   /** Commands that a phase installs when they are missing. */
   installs: ReadonlySet<string>;
+  /** What was tried between hosts; undefined where nothing was. */
+  network?: Measured | undefined;
 }
 
 export type PreflightFinding = Omit<Finding, 'check'>;
@@ -54,6 +57,11 @@ export function isOurs(facts: Facts): boolean {
 /** `a`, `a and b`, `a, b and c`. */
 export function list(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)!}`;
+}
+
+/** As `list`, of hosts; of many of them only how many. */
+export function several(hosts: readonly string[]): string {
+  return hosts.length <= 6 ? list(hosts) : `${hosts.length} hosts (${hosts.slice(0, 5).join(', ')}, ...)`;
 }
 
 /** Bytes as a reader's MiB or GiB. */

@@ -110,8 +110,13 @@ export const commands: readonly CommandSpec[] = [
     options: [
       { flags: '--report <file>', description: 'also write a report: .json or .xml (JUnit)' },
       { flags: '--deep', description: 'the slower checks too', default: false },
+      {
+        flags: '--network',
+        description: 'only which host reaches which on the ports that the cluster needs, also before it is installed',
+        default: false,
+      },
     ],
-    examples: ['slipway verify', 'slipway verify --report verify.xml'],
+    examples: ['slipway verify', 'slipway verify --report verify.xml', 'slipway verify --network'],
     load: async () => (await import('./verify.ts')).verify,
   },
   {

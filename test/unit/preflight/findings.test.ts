@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import ts from 'typescript';
 import { packageRoot } from '../../../src/base/package-root.ts';
 import { preflightChecks } from '../../../src/checks/preflight/index.ts';
+import type { Measured, Passage } from '../../../src/checks/network/needs.ts';
 import type { Cluster, Host } from '../../../src/config/cluster.ts';
 import type { Facts } from '../../../src/facts/facts.ts';
 import { change, clusterOf, findings, kernelFeatures, withoutCommands, type Name, type Situation } from './hosts.ts';
@@ -37,6 +38,7 @@ const firewall =
   (facts) => ({ ...facts, firewall: { ...facts.firewall, ...fields }, iptables: { ...facts.iptables, forwardPolicy } });
 const clock = (ms: number): Change => change({ clock: { host: 1_795_000_000_000 + ms, operator: 1_795_000_000_000 } });
 const traces = (...leftovers: [of: string, path: string][]): Change => change({ leftovers: leftovers.map(([of, path]) => ({ of, path })) });
+const installed: Change = (facts) => ({ ...traces(['slipway', '/var/lib/slipway'])(facts), cluster: 'prod' });
 const dropChain = (hook: 'forward' | 'input') => ({ family: 'inet', table: 'filter', chain: hook, hook });
 
 /** The cluster file with some fields of some hosts changed. */
@@ -46,6 +48,30 @@ function hosts(changes: Partial<Record<Name, Partial<Host>>>, cluster: Cluster =
 
 const unnamed = (name: Name): Cluster => hosts({ [name]: { named: false } });
 const network = (fields: Partial<Cluster['network']>): Cluster => ({ ...clusterOf(), network: { ...clusterOf().network, ...fields } });
+
+const flannel: Pick<Passage, 'protocol' | 'port' | 'by'> = { protocol: 'udp', port: 8472, by: 'flanneld' };
+const api: typeof flannel = { protocol: 'tcp', port: 6443, by: 'kube-apiserver' };
+const kubeletPort: typeof flannel = { protocol: 'tcp', port: 10250, by: 'kubelet' };
+
+/** Ways (`from to`) that are blocked, for a reason. */
+function blocked(why: string, ...ways: [string, ...(typeof flannel)[]][]): Measured {
+  const passages = ways.flatMap(([way, ...ports]) => {
+    const [from, to] = way.split(' ') as [string, string];
+    return ports.map((port): Passage => ({ from, to, ...port, state: 'blocked', why }));
+  });
+  return { passages, sizes: [], silent: {} };
+}
+
+/** Ways on which packets of 1500 bytes were tried, with the size that passed. */
+function passed(...ways: [string, number][]): Measured {
+  const sizes = ways.map(([way, size]) => {
+    const [from, to] = way.split(' ') as [string, string];
+    return { from, to, needed: 1500, passed: size };
+  });
+  return { passages: [], sizes, silent: {} };
+}
+
+const all = (['cp-1', 'w-1', 'w-2'] as const).flatMap((from, _, names) => names.filter((to) => to !== from).map((to) => `${from} ${to}`));
 
 /** What goes wrong, in one line each; the text that a person then sees is in findings.txt. */
 const situations: Readonly<Record<string, Situation>> = {
@@ -201,6 +227,36 @@ const situations: Readonly<Record<string, Situation>> = {
   'MTUs that differ': { facts: { 'w-1': eth0({ mtu: 9000 }) } },
   'an MTU that does not fit': { cluster: clusterOf('  network: { flannel: { mtu: 1500 } }'), without: ['w-1', 'w-2'] },
   'a small MTU': { facts: { 'cp-1': eth0({ mtu: 1300 }), 'w-1': eth0({ mtu: 1300 }), 'w-2': eth0({ mtu: 1300 }) } },
+  'a blocked port': { network: blocked('nothing arrives', ['cp-1 w-1', flannel], ['w-2 w-1', flannel]) },
+  'two blocked ports of a host with firewalld': {
+    network: blocked('No route to host', ['cp-1 w-1', kubeletPort, flannel], ['w-2 w-1', flannel]),
+    facts: { 'w-1': both(installed, firewall({ firewalld: true })) },
+  },
+  'a blocked port of a host with ufw': {
+    network: blocked('Connection timed out', ['w-1 cp-1', api]),
+    facts: { 'cp-1': both(installed, firewall({ ufw: true })) },
+  },
+  'a host that may not send': {
+    network: blocked('Operation not permitted', ['w-1 cp-1', flannel], ['w-1 w-2', flannel]),
+  },
+  'two hosts between which a port is blocked': { network: blocked('nothing arrives', ['w-1 w-2', flannel], ['w-2 w-1', flannel]) },
+  'a host with a port that is blocked both ways': {
+    network: blocked('nothing arrives', ...all.filter((way) => way.includes('w-1')).map((way): [string, typeof flannel] => [way, flannel])),
+  },
+  'a port that is blocked everywhere': {
+    network: blocked('nothing arrives', ...all.map((way): [string, typeof flannel] => [way, flannel])),
+  },
+  'a host where nothing can listen': {
+    network: { passages: [], sizes: [], silent: { 'w-1': 'it has neither perl nor python3, with which one could listen there' } },
+  },
+  'a line that carries less than the interfaces say': {
+    network: passed(...all.map((way): [string, number] => [way, way.includes('w-2') ? 1420 : 1500])),
+  },
+  'lines that carry less between all': { network: passed(...all.map((way): [string, number] => [way, 1420])) },
+  'MTUs that differ, of which packets were tried': {
+    network: passed(...all.map((way): [string, number] => [way, way.endsWith('w-2') ? 1400 : 1500])),
+    facts: { 'w-2': eth0({ mtu: 1400 }) },
+  },
   'no name server': { facts: { 'w-1': change({ resolvConf: { path: '/etc/resolv.conf', nameservers: [] } }) } },
   'a name server on the loopback': { facts: { 'w-1': change({ resolvConf: { path: '/etc/resolv.conf', nameservers: ['127.0.0.53'] } }) } },
   'a name server on the loopback, and no CoreDNS': {

@@ -1,6 +1,7 @@
 import { componentVersions } from '../../../src/artifacts/catalogue.ts';
 import { preflightContext } from '../../../src/checks/preflight/context.ts';
 import { preflight } from '../../../src/checks/preflight/index.ts';
+import type { Measured } from '../../../src/checks/network/needs.ts';
 import type { Cluster } from '../../../src/config/cluster.ts';
 import { parseCluster } from '../../../src/config/parse.ts';
 import type { Facts } from '../../../src/facts/facts.ts';
@@ -92,10 +93,12 @@ export interface Situation {
   /** What is different about a host; `undefined`: its facts were not gathered. */
   facts?: Partial<Record<Name, (facts: Facts) => Facts>>;
   without?: readonly Name[];
+  /** What was tried between the hosts. */
+  network?: Measured;
 }
 
 /** Every finding as one line: severity, check, hosts, what, and the way out behind `->`. */
-export function findings({ cluster = clusterOf(), facts = {}, without = [] }: Situation = {}): string[] {
+export function findings({ cluster = clusterOf(), facts = {}, without = [], network }: Situation = {}): string[] {
   const gathered = Object.fromEntries(
     (Object.keys(hosts) as Name[])
       .filter((name) => !without.includes(name))
@@ -103,7 +106,7 @@ export function findings({ cluster = clusterOf(), facts = {}, without = [] }: Si
   );
   const settled = settle(cluster, gathered);
   return preflight(
-    preflightContext({ cluster: settled.cluster, facts: settled.facts, versions: componentVersions(cluster.kubernetes.version) }),
+    preflightContext({ cluster: settled.cluster, facts: settled.facts, versions: componentVersions(cluster.kubernetes.version), network }),
   ).map(({ severity, check, hosts: names, what, hint }) => `${severity} ${check} [${names.join(' ')}] ${what} -> ${hint}`);
 }
 
