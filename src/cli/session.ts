@@ -156,13 +156,14 @@ function interruptible(io: Io): { signal: AbortSignal; end(): void } {
 
 async function rendererFor(options: GlobalOptions, io: Io): Promise<Renderer> {
   if (!io.animated || options.verbose) return plainRenderer(io.stderr, { verbose: options.verbose });
-  const [{ terminalRenderer }, { apply }, { remove }, { reset }] = await Promise.all([
+  const [{ terminalRenderer }, { apply }, { remove }, { reset }, { restore }] = await Promise.all([
     import('./render/terminal.ts'),
     import('../../playbooks/apply.ts'),
     import('../../playbooks/remove.ts'),
     import('../../playbooks/reset.ts'),
+    import('../../playbooks/restore.ts'),
   ]);
-  const all = [apply, reset, remove({ dead: false, force: false, timeout: 0 })].flatMap(({ phases }) => phases);
+  const all = [apply, reset, restore, remove({ dead: false, force: false, timeout: 0 })].flatMap(({ phases }) => phases);
   const phaseTitles = Object.fromEntries(all.map(({ id, title }) => [id, title]));
   return terminalRenderer(io.stderr as NodeJS.WriteStream, { color: io.color.stderr, phaseTitles });
 }

@@ -5,13 +5,16 @@ import { BIN, etcdMembers, isEtcdMember, nodeAddress, PKI, UNITS } from './topol
 const CONFIG = '/etc/etcd/pki';
 const DATA = '/var/lib/etcd';
 const OWNER = 'etcd:etcd';
+const DEFRAG_SCRIPT = '/etc/etcd/defrag';
+/** Started with etcd, which wants the timer. */
+const DEFRAG = { service: `${UNITS}/etcd-defrag.service`, timer: `${UNITS}/etcd-defrag.timer` };
 
 /** The unit lies where kube-bench looks for it, and the keys outside of /etc/kubernetes/pki, because etcd runs as its own user (HARDENING 1). */
 export const etcd: Component = {
   name: 'etcd',
   summary: 'The key-value store that holds all of the cluster’s state.',
   runsOn: isEtcdMember,
-  owns: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service'],
+  owns: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service', ...Object.values(DEFRAG)],
   fills: [DATA],
   declare({ cluster, host }) {
     const address = nodeAddress(host);
@@ -37,6 +40,29 @@ export const etcd: Component = {
             }),
           },
           once: true,
+          reloaded: true,
+        },
+        {
+          path: DEFRAG_SCRIPT,
+          from: {
+            template: 'etcd/defrag.sh.hbs',
+            data: {
+              etcdctl: LOCAL_ETCDCTL,
+            },
+          },
+          mode: '0755',
+          reloaded: true,
+        },
+        {
+          path: DEFRAG.service,
+          from: { template: 'etcd/etcd-defrag.service.hbs', data: { script: DEFRAG_SCRIPT } },
+          mode: '0644',
+          reloaded: true,
+        },
+        {
+          path: DEFRAG.timer,
+          from: { template: 'etcd/etcd-defrag.timer.hbs', data: { minute: String(minuteOf(address)).padStart(2, '0') } },
+          mode: '0644',
           reloaded: true,
         },
       ],
@@ -104,6 +130,11 @@ export const etcd: Component = {
   },
 };
 
+/** Neighbours among addresses are minutes apart, and nobody's minute depends on who else is there. */
+function minuteOf(address: string): number {
+  return (Number(address.split('.').at(-1)) * 7) % 60;
+}
+
 /** What a member is told when it starts for the first time. */
 export function bootstrapEnvironment(
   cluster: Cluster,
@@ -120,6 +151,9 @@ export function etcdServers(cluster: Cluster, host: Host): string {
         .map((member) => `https://${nodeAddress(member)}:2379`)
         .join(',');
 }
+
+/** etcdctl on a member's host, with its own certificate, which is a client's too, and talking to nobody else. */
+export const LOCAL_ETCDCTL = `${BIN}/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${CONFIG}/ca.crt --cert=${CONFIG}/server.crt --key=${CONFIG}/server.key`;
 
 /** etcdctl on a control-plane host, with the client certificate and the members of its API server. */
 export const ETCDCTL = `${BIN}/etcdctl --endpoints=$(sed -n 's/.*--etcd-servers=\\([^ "]*\\).*/\\1/p' ${UNITS}/kube-apiserver.service) --cacert=${PKI}/etcd-ca.crt --cert=${PKI}/apiserver-etcd-client.crt --key=${PKI}/apiserver-etcd-client.key`;

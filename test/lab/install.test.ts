@@ -217,6 +217,25 @@ spec:
     expect((await lab.slipway('plan', '--detailed-exitcode')).exitCode).toBe(0);
   });
 
+  test('gets space back at night that etcd has freed', async () => {
+    expect(await lab.on('cp-1', 'systemctl is-active etcd-defrag.timer')).toBe('active');
+    const said = await lab.on(
+      'cp-1',
+      `e() { /opt/slipway/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/server.crt --key=/etc/etcd/pki/server.key "$@"; }
+head -c 1400000 /dev/zero | tr '\\0' x >/run/value
+for n in $(seq 90); do e put /filler/$n </run/value >/dev/null; done
+systemctl start etcd-defrag.service
+revision=$(e del --prefix /filler/ -w json | grep -o '"revision":[0-9]*' | cut -d: -f2)
+e compact "$revision" --physical >/dev/null
+systemctl start etcd-defrag.service
+journalctl -q --no-pager -o cat -u etcd-defrag.service -t defrag; rm /run/value`,
+    );
+    expect(said.split('\n')).toEqual([
+      expect.stringMatching(/^not needed: \d+ of \d+ MiB are in use$/),
+      expect.stringMatching(/^from 1[2-9]\d to \d\d? MiB$/),
+    ]);
+  });
+
   test('is back by itself after all hosts lost their power at once', async () => {
     const boots = await lab.everywhere('cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestampMonotonic --value');
     const hosts = Object.keys(boots).map((host) => ({ name: lab.name, host }));

@@ -53,8 +53,9 @@ test.each(['cp-1', 'cp-2', 'cp-3'])(
   'the API stays up for a client on a worker while %s has no power, and it comes back by itself',
   async (host) => {
     const other = host === 'cp-1' ? 'cp-2' : 'cp-1';
-    await lab.on('w-1', 'rm -f /root/client/end');
+    await lab.on('w-1', 'rm -f /root/client/end*');
     const clients = MODES.map((mode) => lab.on('w-1', `python3 /root/client/client.py ${mode} ha-${mode} /root/client/end`));
+    await lab.on('w-1', MODES.map((mode) => `until [ -e /root/client/end.ha-${mode} ]; do sleep 0.1; done`).join('; '));
     const off = Date.now() / 1000;
     await powerOff({ name: lab.name, host });
     const down = await balancerSaid(host, 'DOWN', off);

@@ -142,6 +142,17 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import('./repair.ts')).repair,
   },
   {
+    name: 'restore',
+    summary: 'bring etcd back from the one member that is left of it',
+    cluster: true,
+    options: [
+      { flags: '--from-member <host>', description: 'the host whose etcd is left' },
+      { flags: '--confirm <name>', description: 'the cluster’s name, where nobody can be asked for it' },
+    ],
+    examples: ['slipway restore --from-member cp-2'],
+    load: async () => (await import('./restore.ts')).restore,
+  },
+  {
     name: 'reset',
     summary: 'give the hosts back as they were found',
     cluster: true,

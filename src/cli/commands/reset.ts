@@ -5,9 +5,9 @@ import type { Context } from '../../phases/context.ts';
 import { operator } from '../../phases/operator.ts';
 import { stateDirectory } from '../../pki/state.ts';
 import type { Handler } from '../command.ts';
+import { confirmByName, refuseWrongName } from '../confirm-name.ts';
 import { exitCodes } from '../exit-code.ts';
-import type { Io } from '../io.ts';
-import { globalOptions, type GlobalOptions } from '../options.ts';
+import { globalOptions } from '../options.ts';
 import { planText } from '../plan-text.ts';
 import { withSession } from '../session.ts';
 import { painter, seconds } from '../style.ts';
@@ -18,7 +18,7 @@ export const reset: Handler = async ({ options: given }, io) => {
   const name = given['confirm'] as string | undefined;
   const start = performance.now();
   return withSession('reset', { options, io }, async (session) => {
-    if (name !== undefined && name !== session.cluster.name) throw wrongName(session.cluster.name, name);
+    refuseWrongName(session.cluster.name, name);
     const finish = await runPipeline<Context>({
       playbook,
       gather: session.gather,
@@ -26,7 +26,9 @@ export const reset: Handler = async ({ options: given }, io) => {
       confirm: async (plan, { context }) => {
         await session.settleDisplay();
         io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose })}\n`);
-        return name !== undefined || confirmByName(context, { options, io });
+        const hosts = context.limit ?? context.cluster.hosts.map((host) => host.name);
+        const warning = `Everything of the cluster on ${hosts.join(', ')} will be gone, data too.`;
+        return confirmByName({ name: session.cluster.name, given: name, warning }, { options, io });
       },
       verify: () => Promise.resolve(),
       runner: session.runner,
@@ -62,30 +64,4 @@ function refuseStrangers({ cluster, facts, limit }: Context): void {
       hint: `use the cluster file of ${found}`,
     });
   }
-}
-
-async function confirmByName({ cluster, limit }: Context, { options, io }: { options: GlobalOptions; io: Io }): Promise<boolean> {
-  if (!io.interactive || !options.input) {
-    throw new SlipwayError('nobody can confirm this: there is no terminal', {
-      code: 'CONFIRMATION_NEEDED',
-      category: 'usage',
-      hint: `--confirm ${cluster.name} does, and only that: --yes is not enough for this`,
-    });
-  }
-  const { askText } = await import('../ask.ts');
-  const hosts = limit ?? cluster.hosts.map((host) => host.name);
-  const typed = await askText(
-    `Everything of the cluster on ${hosts.join(', ')} will be gone, data too. Type its name, ${cluster.name}, to go on:`,
-  );
-  if (typed === cluster.name) return true;
-  io.stderr.write('That is not its name; nothing was changed.\n');
-  return false;
-}
-
-function wrongName(name: string, given: string): SlipwayError {
-  return new SlipwayError(`the cluster’s name is ${name}, not ${given}`, {
-    code: 'CONFIRMATION_WRONG',
-    category: 'usage',
-    hint: `if this is the cluster that you mean: --confirm ${name}`,
-  });
 }

@@ -13,7 +13,7 @@ export const OURS_PROBE = {
 
 /** All units at once but etcd, without which the API server would not end for a minute and a half. */
 export const stopUnits = `
-s_units=$(sed -n 's|^.*/systemd/system/\\([^/]*\\.service\\)$|\\1|p' ${VAR}/owned 2>/dev/null | sort -u)
+s_units=$(sed -nE 's#^.*/systemd/system/([^/]*\\.(service|timer))$#\\1#p' ${VAR}/owned 2>/dev/null | sort -u)
 for s_u in $s_units; do SYSTEMD_OFFLINE=1 systemctl --quiet disable "$s_u" 2>/dev/null || :; done
 for s_u in "$(echo "$s_units" | grep -vx etcd.service)" "$(echo "$s_units" | grep -x etcd.service)"; do
   [ -z "$s_u" ] || systemctl stop $s_u 2>/dev/null || :
