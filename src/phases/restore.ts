@@ -8,6 +8,12 @@ import { plannedHosts, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
 import { hasData, knownMembers } from './members.ts';
 
+/** Without etcd it would need a minute and a half to end by itself, and has nothing to lose. */
+const KILL_API = `systemctl stop --no-block kube-apiserver.service
+systemctl kill --signal=KILL kube-apiserver.service 2>/dev/null || :
+systemctl stop kube-apiserver.service
+`;
+
 const DROP_IN = '/run/systemd/system/etcd.service.d/slipway-restore.conf';
 
 /** The one host of the plan becomes the only member of an etcd that has its data. */
@@ -28,7 +34,7 @@ export const restoreMember: Phase<Context> = {
 function forceNewCluster(host: Host): string {
   const api = isControlPlane(host);
   return `s_healthy() { ${LOCAL_ETCDCTL} --command-timeout=3s endpoint health; }
-systemctl stop ${api ? 'kube-apiserver.service ' : ''}etcd.service
+${api ? KILL_API : ''}systemctl stop etcd.service
 rm -rf ${VAR}/etcd-before-restore
 cp -a /var/lib/etcd ${VAR}/etcd-before-restore
 trap 'rm -f ${DROP_IN}; systemctl daemon-reload' EXIT
