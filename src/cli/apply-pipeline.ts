@@ -2,6 +2,7 @@ import { apply as playbook } from '../../playbooks/apply.ts';
 import { SlipwayError } from '../base/errors.ts';
 import { controlPlanes } from '../components/topology.ts';
 import type { Manifests } from '../config/manifests.ts';
+import { readDiffs } from '../engine/current.ts';
 import type { Gathered, Pipeline } from '../engine/pipeline.ts';
 import type { Playbook } from '../engine/phase.ts';
 import { plannedHosts, type Context } from '../phases/context.ts';
@@ -9,10 +10,14 @@ import { bundledPackages, missingPackages } from '../phases/deliver-artifacts.ts
 import { artefactsToFetch } from '../phases/fetch-artifacts.ts';
 import { leftUnlabelled } from '../phases/nodes.ts';
 import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
+import { confirmPlan } from './confirm.ts';
+import type { Io } from './io.ts';
 import { readManifests } from './manifests.ts';
 import type { GlobalOptions } from './options.ts';
 import { measureNewHosts, runPreflight } from './preflight.ts';
 import type { Session } from './session.ts';
+import { verifyCluster } from './verify.ts';
+import { working } from './working.ts';
 
 /** The part of the apply pipeline that plan and apply share. */
 export interface Planning extends Pick<Pipeline<Context>, 'playbook' | 'gather' | 'check' | 'emit' | 'stop'> {
@@ -21,6 +26,27 @@ export interface Planning extends Pick<Pipeline<Context>, 'playbook' | 'gather' 
    * from a bundle, because only unpacking shows whether everything in it is what it says.
    */
   fetchFirst(gathered: Gathered<Context>): Promise<void>;
+}
+
+/** The whole pipeline of a verb that brings hosts to what a playbook like apply's wants. */
+export function applying(
+  session: Session,
+  { options, io, playbook: whole = playbook }: { options: GlobalOptions; io: Io; playbook?: Playbook<Context> },
+): Pipeline<Context> {
+  const { fetchFirst, ...shared } = planning(session, options, whole);
+  return {
+    ...shared,
+    ...working(session),
+    confirm: async (plan, gathered) => {
+      await session.settleDisplay();
+      const diffs = await readDiffs(plan, session.runner);
+      const confirmed = await confirmPlan(plan, { options, io, context: gathered.context, diffs });
+      if (confirmed) await fetchFirst(gathered);
+      return confirmed;
+    },
+    verify: (gathered, changed) =>
+      verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
+  };
 }
 
 export function planning(session: Session, options: GlobalOptions, whole: Playbook<Context> = playbook): Planning {

@@ -1,18 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { SlipwayError, messageOf } from '../../base/errors.ts';
-import { readDiffs } from '../../engine/current.ts';
 import { runPipeline, type Finish } from '../../engine/pipeline.ts';
-import { explainUnits } from '../../checks/verify/unit-log.ts';
-import { operator } from '../../phases/operator.ts';
-import { planning } from '../apply-pipeline.ts';
+import { applying } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
-import { confirmPlan } from '../confirm.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { globalOptions, type GlobalOptions } from '../options.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
-import { verifyCluster } from '../verify.ts';
+import { conclude } from '../working.ts';
 
 /** Makes the hosts what the cluster file says, after showing what that means. */
 export const apply: Handler = async ({ args, options: given }, io) => {
@@ -20,31 +16,16 @@ export const apply: Handler = async ({ args, options: given }, io) => {
   const start = performance.now();
   const saved = args[0] === undefined ? undefined : await savedDigest(args[0]);
   return withSession('apply', { options, io }, async (session) => {
-    const { fetchFirst, ...shared } = planning(session, options);
+    const pipeline = applying(session, { options, io });
     const finish = await runPipeline({
-      ...shared,
-      confirm: async (plan, gathered) => {
+      ...pipeline,
+      confirm: (plan, gathered) => {
         if (saved !== undefined && plan.digest !== saved) throw outdated(args[0]!);
-        await session.settleDisplay();
-        const confirmed = await confirmPlan(plan, {
-          options,
-          io,
-          context: gathered.context,
-          diffs: await readDiffs(plan, session.runner),
-        });
-        if (confirmed) await fetchFirst(gathered);
-        return confirmed;
+        return pipeline.confirm(plan, gathered);
       },
-      verify: (gathered, changed) =>
-        verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
-      runner: session.runner,
-      operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
-      lock: session.lock,
-      explain: explainUnits,
     });
-    session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(performance.now() - start), stats: session.stats });
-    await session.settleDisplay();
-    return report(finish, { io, ms: performance.now() - start, options });
+    const ms = await conclude(session, finish, start);
+    return report(finish, { io, ms, options });
   });
 };
 

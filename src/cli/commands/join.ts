@@ -1,22 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 import { join as playbook } from '../../../playbooks/join.ts';
 import { SlipwayError } from '../../base/errors.ts';
-import { explainUnits } from '../../checks/verify/unit-log.ts';
 import { addHost, type HostInput } from '../../config/edit.ts';
 import { readClusterFile } from '../../config/load.ts';
 import { parseCluster } from '../../config/parse.ts';
-import { readDiffs } from '../../engine/current.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
-import { operator } from '../../phases/operator.ts';
-import { planning } from '../apply-pipeline.ts';
+import { applying } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
-import { confirmPlan } from '../confirm.ts';
 import { exitCodes } from '../exit-code.ts';
 import { limitTo } from '../limit.ts';
 import { globalOptions } from '../options.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
-import { verifyCluster } from '../verify.ts';
+import { conclude } from '../working.ts';
 
 /** Adds hosts to a running cluster through one control plane, whatever the state of all other hosts. */
 export const join: Handler = async ({ args, options: given }, io) => {
@@ -36,31 +32,12 @@ export const join: Handler = async ({ args, options: given }, io) => {
     'join',
     { options: { ...options, limit: names }, io, reach: { beside: serving ? 'all' : 'speaker' } },
     async (session) => {
-      const { fetchFirst, ...shared } = planning(session, options, playbook);
+      const pipeline = applying(session, { options, io, playbook });
       const finish = await runPipeline({
-        ...shared,
-        confirm: async (plan, gathered) => {
-          await session.settleDisplay();
-          const confirmed = await confirmPlan(plan, {
-            options,
-            io,
-            context: gathered.context,
-            diffs: await readDiffs(plan, session.runner),
-          });
-          if (confirmed) await fetchFirst(gathered);
-          begun = confirmed;
-          return confirmed;
-        },
-        verify: (gathered, changed) =>
-          verifyCluster(session, { context: { ...gathered.context, inventory: session.state.inventory() }, quick: !changed }),
-        runner: session.runner,
-        operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
-        lock: session.lock,
-        explain: explainUnits,
+        ...pipeline,
+        confirm: async (plan, gathered) => (begun = await pipeline.confirm(plan, gathered)),
       });
-      const ms = performance.now() - start;
-      session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(ms), stats: session.stats });
-      await session.settleDisplay();
+      const ms = await conclude(session, finish, start);
       if (finish.kind === 'declined') return exitCodes.aborted;
       begun = true;
       io.stderr.write(

@@ -6,7 +6,6 @@ import { loadCluster, readClusterFile } from '../../config/load.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
 import type { Context } from '../../phases/context.ts';
 import { knownMembers } from '../../phases/members.ts';
-import { operator } from '../../phases/operator.ts';
 import { healthyMembers, memberHealth, refuseLast, refuseUnsafe, type Removal } from '../../phases/remove.ts';
 import type { Handler } from '../command.ts';
 import { confirmPlan } from '../confirm.ts';
@@ -16,6 +15,7 @@ import { globalOptions, wholeNumber } from '../options.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
 import { verifyCluster } from '../verify.ts';
+import { conclude, working } from '../working.ts';
 
 /** Drains hosts, takes them out of etcd and the API, gives them back, and takes them out of the cluster file. */
 export const remove: Handler = async ({ args, options: given }, io) => {
@@ -35,6 +35,7 @@ export const remove: Handler = async ({ args, options: given }, io) => {
     { options, io, reach: { beside: serving ? 'all' : 'speaker', ...(removal.dead ? { without: names } : {}) } },
     async (session) => {
       const finish = await runPipeline<Context>({
+        ...working(session),
         playbook: playbook(removal),
         gather: async () => {
           try {
@@ -54,24 +55,13 @@ export const remove: Handler = async ({ args, options: given }, io) => {
         },
         verify: ({ context }, changed) =>
           changed ? verifyCluster(session, { context: without(context), quick: false }) : Promise.resolve(),
-        runner: session.runner,
-        operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
-        lock: session.lock,
-        emit: session.emit,
-        stop: session.stop,
       });
-      session.emit({
-        code: 'run.finished',
-        ok: finish.kind !== 'declined',
-        ms: Math.round(performance.now() - start),
-        stats: session.stats,
-      });
-      await session.settleDisplay();
+      const ms = await conclude(session, finish, start);
       if (finish.kind === 'declined') return exitCodes.aborted;
       const text = await readClusterFile(options.file);
       await writeFile(options.file, names.reduce(removeHost, text));
       io.stderr.write(
-        `Done in ${seconds(performance.now() - start)}: ${names.join(', ')} left the cluster and ${options.file}.\n` +
+        `Done in ${seconds(ms)}: ${names.join(', ')} left the cluster and ${options.file}.\n` +
           (removal.dead
             ? 'Nothing was done on what is gone: should it come back, slipway reset --limit with the old file cleans it.\n'
             : ''),

@@ -2,7 +2,6 @@ import { reset as playbook } from '../../../playbooks/reset.ts';
 import { SlipwayError } from '../../base/errors.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
 import type { Context } from '../../phases/context.ts';
-import { operator } from '../../phases/operator.ts';
 import { stateDirectory } from '../../pki/state.ts';
 import type { Handler } from '../command.ts';
 import { confirmByName, refuseWrongName } from '../confirm-name.ts';
@@ -11,6 +10,7 @@ import { globalOptions } from '../options.ts';
 import { planText } from '../plan-text.ts';
 import { withSession } from '../session.ts';
 import { painter, seconds } from '../style.ts';
+import { conclude, working } from '../working.ts';
 
 /** Gives the hosts back as they were found, after the cluster's name was typed. */
 export const reset: Handler = async ({ options: given }, io) => {
@@ -20,6 +20,7 @@ export const reset: Handler = async ({ options: given }, io) => {
   return withSession('reset', { options, io }, async (session) => {
     refuseWrongName(session.cluster.name, name);
     const finish = await runPipeline<Context>({
+      ...working(session),
       playbook,
       gather: session.gather,
       check: async ({ context }) => refuseStrangers(context),
@@ -31,15 +32,8 @@ export const reset: Handler = async ({ options: given }, io) => {
         return confirmByName({ name: session.cluster.name, given: name, warning }, { options, io });
       },
       verify: () => Promise.resolve(),
-      runner: session.runner,
-      operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
-      lock: session.lock,
-      emit: session.emit,
-      stop: session.stop,
     });
-    const ms = performance.now() - start;
-    session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(ms), stats: session.stats });
-    await session.settleDisplay();
+    const ms = await conclude(session, finish, start);
     if (finish.kind === 'declined') return exitCodes.aborted;
     io.stderr.write(
       finish.kind === 'unchanged'

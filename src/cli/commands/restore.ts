@@ -2,9 +2,7 @@ import { restore as playbook } from '../../../playbooks/restore.ts';
 import { SlipwayError } from '../../base/errors.ts';
 import { isEtcdMember } from '../../components/topology.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
-import { explainUnits } from '../../checks/verify/unit-log.ts';
 import type { Context } from '../../phases/context.ts';
-import { operator } from '../../phases/operator.ts';
 import { refuseRestore } from '../../phases/restore.ts';
 import type { Handler } from '../command.ts';
 import { confirmByName, refuseWrongName } from '../confirm-name.ts';
@@ -13,6 +11,7 @@ import { globalOptions } from '../options.ts';
 import { planText } from '../plan-text.ts';
 import { withSession } from '../session.ts';
 import { painter, seconds } from '../style.ts';
+import { conclude, working } from '../working.ts';
 
 /** Brings etcd back from the one member that is left of it, after the cluster's name was typed. */
 export const restore: Handler = async ({ options: given }, io) => {
@@ -28,6 +27,7 @@ export const restore: Handler = async ({ options: given }, io) => {
   return withSession('restore', { options: { ...options, limit: [member] }, io }, async (session) => {
     refuseWrongName(session.cluster.name, name);
     const finish = await runPipeline<Context>({
+      ...working(session),
       playbook,
       gather: session.gather,
       check: async ({ context }) => refuseRestore(context, member),
@@ -38,16 +38,8 @@ export const restore: Handler = async ({ options: given }, io) => {
         return confirmByName({ name: session.cluster.name, given: name, warning }, { options, io });
       },
       verify: () => Promise.resolve(),
-      runner: session.runner,
-      operator: ({ context }) => operator({ store: session.store, state: session.state, context }),
-      lock: session.lock,
-      explain: explainUnits,
-      emit: session.emit,
-      stop: session.stop,
     });
-    const ms = performance.now() - start;
-    session.emit({ code: 'run.finished', ok: finish.kind !== 'declined', ms: Math.round(ms), stats: session.stats });
-    await session.settleDisplay();
+    const ms = await conclude(session, finish, start);
     if (finish.kind === 'declined') return exitCodes.aborted;
     const lost = session.cluster.hosts.filter((host) => isEtcdMember(host) && host.name !== member);
     io.stderr.write(
