@@ -10,9 +10,10 @@ describe('a host with docker, which drops what it does not forward itself', () =
   let before: string;
   beforeAll(async () => {
     lab = await testLab('soak-docker', { hosts: 2 });
+    // Where docker finds forwarding switched on already, it leaves the policy alone.
     await lab.on(
       'w-1',
-      'DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install docker.io iptables >/dev/null && until docker info >/dev/null 2>&1; do sleep 0.2; done',
+      'sysctl -qw net.ipv4.ip_forward=0; DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install docker.io iptables >/dev/null && until docker info >/dev/null 2>&1; do sleep 0.2; done',
     );
     before = await lab.on('w-1', RULES);
     expect(before).toContain(':FORWARD DROP');
