@@ -1,8 +1,7 @@
-import { controlPlanes } from '../components/topology.ts';
 import type { Gathered } from '../engine/pipeline.ts';
 import type { Context } from '../phases/context.ts';
 import { declarations } from '../components/declare.ts';
-import { NODES_PROBE } from '../phases/nodes.ts';
+import { nodesAsTold } from '../phases/nodes.ts';
 
 export interface ClusterStatus {
   apiVersion: 'slipway.dev/v1';
@@ -28,10 +27,7 @@ export interface ClusterStatus {
 /** What a gathering tells of a cluster's health, without another question to any host. */
 export function everythingOf({ context }: Gathered<Context>): ClusterStatus {
   const { cluster, states, versions, inventory, now } = context;
-  const nodes =
-    controlPlanes(cluster)
-      .map(({ name }) => states[name]?.probes[NODES_PROBE.name] ?? '')
-      .find((text) => text !== '') ?? '';
+  const nodes = nodesAsTold(context);
   const fact = (kind: string, host: string): string | undefined =>
     nodes
       .split('\n')

@@ -1,5 +1,4 @@
-import type { Plan } from '../engine/plan.ts';
-import { makePlan } from '../engine/plan.ts';
+import { makePlan, type Plan } from '../engine/plan.ts';
 import type { Gathered } from '../engine/pipeline.ts';
 import { OPERATOR } from '../engine/step.ts';
 import { apply } from '../../playbooks/apply.ts';

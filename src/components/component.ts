@@ -10,8 +10,8 @@ export interface Input {
   host: Host;
   facts: Facts;
   versions: ComponentVersions;
-  /** What all components but the firewall's listen on, on this host. */
-  ports(): readonly PortSpec[];
+  /** What the components before this one listen on, on this host. */
+  ports: readonly PortSpec[];
   /** References of images that components name, as the container runtime knows them. */
   images: { pause: string };
 }

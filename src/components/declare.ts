@@ -2,8 +2,7 @@ import { imageReference, type ComponentVersions } from '../artifacts/catalogue.t
 import { bug } from '../base/errors.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Facts } from '../facts/facts.ts';
-import type { Component, Declaration, Input } from './component.ts';
-import { forwarding } from './forwarding.ts';
+import type { Component, Declaration } from './component.ts';
 import { components } from './index.ts';
 
 /** What declarations are made from. */
@@ -23,14 +22,11 @@ export interface Declared {
 export function declarations({ cluster, facts, versions }: Declaring, host: Host): Declared[] {
   const own = facts[host.name];
   if (!own) throw bug(`no facts of ${host.name}`);
-  const here = components.filter((component) => component.runsOn(host, cluster));
-  const input: Input = {
-    cluster,
-    host,
-    facts: own,
-    versions,
-    images: { pause: imageReference('image-pause', versions.pause) },
-    ports: () => here.filter((component) => component !== forwarding).flatMap((component) => component.declare(input).ports ?? []),
-  };
-  return here.map((component) => ({ component, declaration: component.declare(input) }));
+  const input = { cluster, host, facts: own, versions, images: { pause: imageReference('image-pause', versions.pause) } };
+  const declared: Declared[] = [];
+  for (const component of components.filter(({ runsOn }) => runsOn(host, cluster))) {
+    const ports = declared.flatMap(({ declaration }) => declaration.ports ?? []);
+    declared.push({ component, declaration: component.declare({ ...input, ports }) });
+  }
+  return declared;
 }

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import type { Component, FileSpec, PackageUse, PortSpec } from './component.ts';
 import { isNode, UNITS } from './topology.ts';
 
@@ -7,13 +6,10 @@ const APPLY = `${CONFIG}/apply`;
 
 /** Units that set up rules of their own, and take away or overrule ours while they do. */
 const dropIns = ['docker.service', 'nftables.service'];
-const dropIn = (unit: string): string => `${UNITS}/${unit}.d/slipway.conf`;
+const dropInDirectory = (unit: string): string => `${UNITS}/${unit}.d`;
 
-const FIREWALLD = '/etc/firewalld';
-const FIREWALLD_FILES = [
-  `${FIREWALLD}/zones/slipway-pods.xml`,
-  ...['nodes', 'from-pods', 'to-pods'].map((name) => `${FIREWALLD}/policies/slipway-${name}.xml`),
-];
+const firewalldZone = '/etc/firewalld/zones/slipway-pods.xml';
+const firewalldPolicy = (name: 'nodes' | 'from-pods' | 'to-pods'): string => `/etc/firewalld/policies/slipway-${name}.xml`;
 
 /** What it needs of the distribution. */
 export const forwardingPackages: readonly PackageUse[] = [{ name: 'iptables', provides: ['iptables'] }];
@@ -23,19 +19,21 @@ export const forwarding: Component = {
   name: 'forwarding',
   summary: 'Lets pod traffic and the ports of the cluster pass the host’s firewall, and goes on doing so whatever firewalls flush.',
   runsOn: () => true,
-  owns: [`${UNITS}/slipway-forwarding.service`, ...dropIns.map((unit) => dirname(dropIn(unit))), ...FIREWALLD_FILES],
+  owns: [
+    `${UNITS}/slipway-forwarding.service`,
+    ...dropIns.map(dropInDirectory),
+    firewalldZone,
+    ...(['nodes', 'from-pods', 'to-pods'] as const).map(firewalldPolicy),
+  ],
   declare({ cluster, host, facts, ports }) {
     const node = isNode(host);
     const { podCidr, nodeCidrs } = cluster.network;
-    const open = ports()
+    const open = ports
       .filter(({ from }) => from !== 'local')
       .flatMap(({ port, protocol, pods }) => [...nodeCidrs, ...(pods ? [podCidr] : [])].map((cidr) => ({ cidr, protocol, port })));
     return {
       packages: node ? forwardingPackages : [],
-      directories: [CONFIG, ...dropIns.map((unit) => dirname(dropIn(unit)))].map((path, i) => ({
-        path,
-        mode: i === 0 ? '0700' : '0755',
-      })),
+      directories: [{ path: CONFIG, mode: '0700' }, ...dropIns.map((unit) => ({ path: dropInDirectory(unit), mode: '0755' }))],
       files: [
         {
           path: APPLY,
@@ -51,7 +49,7 @@ export const forwarding: Component = {
           mode: '0700',
         },
         ...dropIns.map((unit) => ({
-          path: dropIn(unit),
+          path: `${dropInDirectory(unit)}/slipway.conf`,
           from: { template: 'forwarding/drop-in.conf.hbs', data: { apply: APPLY, flushes: unit === 'nftables.service' } },
           mode: '0644',
         })),
@@ -74,26 +72,26 @@ interface Opening extends Pick<PortSpec, 'protocol' | 'port'> {
 
 /** @see https://firewalld.org/documentation/concepts.html (policies exist since 0.9) */
 function firewalldFiles({ podCidr, open, node }: { podCidr: string; open: readonly Opening[]; node: boolean }): FileSpec[] {
-  const forward = (name: string, data: { short: string; ingress: string; egress: string }): FileSpec => ({
-    path: `${FIREWALLD}/policies/${name}.xml`,
+  const forward = (name: 'from-pods' | 'to-pods', data: { short: string; ingress: string; egress: string }): FileSpec => ({
+    path: firewalldPolicy(name),
     from: { template: 'forwarding/firewalld-forward.xml.hbs', data },
     mode: '0644',
   });
   return [
     {
-      path: `${FIREWALLD}/policies/slipway-nodes.xml`,
+      path: firewalldPolicy('nodes'),
       from: { template: 'forwarding/firewalld-nodes.xml.hbs', data: { rules: open } },
       mode: '0644',
     },
     ...(node
       ? [
           {
-            path: `${FIREWALLD}/zones/slipway-pods.xml`,
+            path: firewalldZone,
             from: { template: 'forwarding/firewalld-zone.xml.hbs', data: { podCidr } },
             mode: '0644',
           },
-          forward('slipway-from-pods', { short: 'Slipway from pods', ingress: 'slipway-pods', egress: 'ANY' }),
-          forward('slipway-to-pods', { short: 'Slipway to pods', ingress: 'ANY', egress: 'slipway-pods' }),
+          forward('from-pods', { short: 'Slipway from pods', ingress: 'slipway-pods', egress: 'ANY' }),
+          forward('to-pods', { short: 'Slipway to pods', ingress: 'ANY', egress: 'slipway-pods' }),
         ]
       : []),
   ];

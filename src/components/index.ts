@@ -23,5 +23,6 @@ export const components: readonly Component[] = [
   kubelet,
   flanneld,
   kubeProxy,
+  // Last: it opens the ports of all others.
   forwarding,
 ];

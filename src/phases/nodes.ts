@@ -2,8 +2,7 @@ import { quote } from '../base/quote.ts';
 import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { Desired } from '../engine/step.ts';
-import type { ScriptAction } from '../engine/step.ts';
+import type { Desired, ScriptAction } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
 
@@ -16,7 +15,7 @@ export const nodes: Phase<Context> = {
     const speaker = speakerOf(context);
     const planned = plannedHosts(context);
     if (!speaker) return [];
-    const registers = planned.filter((host) => hasLostItsNode(context, host)).map(registerAgain);
+    const registers = planned.filter(hasLostItsNode(context)).map(registerAgain);
     const settings = groupAlike(planned.filter(isNode)).map((hosts): Desired => ({
       id: `${speaker.name}/nodes/${hosts[0]!.name}`,
       host: speaker.name,
@@ -29,23 +28,28 @@ export const nodes: Phase<Context> = {
   },
 };
 
+/** What the first control plane that answered printed of the nodes; empty: none did. */
+export function nodesAsTold({ cluster, states }: Pick<Context, 'cluster' | 'states'>): string {
+  return (
+    controlPlanes(cluster)
+      .map(({ name }) => states[name]?.probes[NODES_PROBE.name] ?? '')
+      .find((text) => text !== '') ?? ''
+  );
+}
+
 /** The nodes that the API has, as far as a control plane told; undefined: none did. */
-export function registeredNodes({ cluster, states }: Pick<Context, 'cluster' | 'states'>): Set<string> | undefined {
-  const text = controlPlanes(cluster)
-    .map(({ name }) => states[name]?.probes[NODES_PROBE.name] ?? '')
-    .find((one) => one !== '');
-  return text === undefined ? undefined : new Set([...text.matchAll(/^\w+ (\S+) /gm)].map((match) => match[1]!));
+export function registeredNodes(context: Pick<Context, 'cluster' | 'states'>): Set<string> | undefined {
+  const text = nodesAsTold(context);
+  return text === '' ? undefined : new Set([...text.matchAll(/^\w+ (\S+) /gm)].map((match) => match[1]!));
 }
 
 const registerStep = (host: string): string => `${host}/nodes/register`;
 
 /** A kubelet registers its node when it starts, and never again. */
-function hasLostItsNode(context: Context, host: Host): boolean {
-  return (
-    isNode(host) &&
-    registeredNodes(context)?.has(host.name) === false &&
-    stateOf(context, host).units['kubelet.service']?.active === 'active'
-  );
+function hasLostItsNode(context: Context): (host: Host) => boolean {
+  const registered = registeredNodes(context);
+  return (host) =>
+    isNode(host) && registered?.has(host.name) === false && stateOf(context, host).units['kubelet.service']?.active === 'active';
 }
 
 /**

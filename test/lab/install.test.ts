@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { powerOff, powerOn } from '../../src/lab/index.ts';
-import { ETCDCTL } from '../../src/components/etcd.ts';
+import { ETCDCTL, LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
 import { hardeningOfControlPlane, hardeningOfWorker } from '../helpers/hardening.ts';
 import { testLab, type TestLab } from '../helpers/lab.ts';
 
@@ -221,7 +221,7 @@ spec:
     expect(await lab.on('cp-1', 'systemctl is-active etcd-defrag.timer')).toBe('active');
     const said = await lab.on(
       'cp-1',
-      `e() { /opt/slipway/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/server.crt --key=/etc/etcd/pki/server.key "$@"; }
+      `e() { ${LOCAL_ETCDCTL} "$@"; }
 head -c 1400000 /dev/zero | tr '\\0' x >/run/value
 for n in $(seq 90); do e put /filler/$n </run/value >/dev/null; done
 systemctl start etcd-defrag.service

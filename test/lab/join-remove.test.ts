@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
 import { powerOff } from '../../src/lab/index.ts';
 import { difference, FINGERPRINT } from '../helpers/fingerprint.ts';
 import { testLab, type Finished, type TestLab } from '../helpers/lab.ts';
@@ -33,10 +34,7 @@ describe('a cluster of one control plane and one worker', () => {
   afterAll(() => lab.down());
 
   const members = async (): Promise<string[]> => {
-    const listed = await lab.on(
-      'cp-1',
-      '/opt/slipway/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd-ca.crt --cert=/etc/kubernetes/pki/apiserver-etcd-client.crt --key=/etc/kubernetes/pki/apiserver-etcd-client.key member list',
-    );
+    const listed = await lab.on('cp-1', `${LOCAL_ETCDCTL} member list`);
     return listed
       .split('\n')
       .map((line) => line.split(', '))

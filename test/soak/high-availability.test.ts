@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
 import { powerOff, powerOn } from '../../src/lab/index.ts';
 import { API_CLIENT } from '../helpers/api-client.ts';
 import { testLab, type TestLab } from '../helpers/lab.ts';
@@ -10,8 +11,7 @@ interface Outcome {
   gap: number;
 }
 
-const HEALTH =
-  '/opt/slipway/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd-ca.crt --cert=/etc/kubernetes/pki/apiserver-etcd-client.crt --key=/etc/kubernetes/pki/apiserver-etcd-client.key endpoint health --cluster 2>&1';
+const HEALTH = `${LOCAL_ETCDCTL} endpoint health --cluster 2>&1`;
 
 const MODES = ['new', 'kept'] as const;
 let lab: TestLab;
