@@ -44,7 +44,8 @@ export const breakages: readonly Breakage[] = [
   {
     name: 'a forwarding chain that was flushed on a host that drops',
     host: 'w-1',
-    breaks: 'iptables -w -F SLIPWAY-FORWARD; iptables -w -P FORWARD DROP',
+    // Held still: it would put the chain in place again before the pods are tried.
+    breaks: 'systemctl kill -s STOP slipway-forwarding; iptables -w -F SLIPWAY-FORWARD; iptables -w -P FORWARD DROP',
     mends: 'systemctl restart slipway-forwarding; iptables -w -P FORWARD ACCEPT',
     named: {
       forwarding: /^w-1: the chain SLIPWAY-FORWARD does not accept traffic from pods and to pods, and the policy of FORWARD is DROP/,
