@@ -72,6 +72,7 @@ const actions = {
     .strictObject({
       kind: z.literal('unit'),
       name: z.string().describe('Name of the systemd unit, such as kubelet.service.'),
+      path: z.string().describe('Its unit file.'),
       digest: z.string().describe('Of everything that the process is started from; another one means a restart.'),
       running: z.boolean().exactOptional().describe('false: enabled at boot, but started by something else.'),
       makes: z.array(z.string()).readonly().exactOptional().describe('Paths that its process makes by itself, which reset removes.'),

@@ -27,10 +27,8 @@ export interface Component {
   runsOn(host: Host, cluster: Cluster): boolean;
   /** Directories and files that hold only what we wrote: listed at every gathering, removed by reset. */
   owns: readonly string[];
-  /** Directories that daemons fill: looked at by themselves, removed by reset with what is in them. */
+  /** Directories that others fill as well: looked at by themselves, not into. */
   fills?: readonly string[];
-  /** Paths elsewhere that its daemon makes by itself: removed by reset unless they were there before. */
-  makes?: readonly string[];
   declare(input: Input): Declaration;
 }
 
@@ -91,6 +89,8 @@ export interface UnitSpec {
   template: string;
   data: Readonly<Record<string, unknown>>;
   flags?: readonly Flag[];
+  /** Paths elsewhere that the daemon makes by itself: removed by reset unless they were there before. */
+  makes?: readonly string[];
   /** Default 0600. */
   mode?: string;
   /** Certificates that the daemon does not read again by itself: a new one restarts it. */

@@ -8,7 +8,6 @@ export const flanneld: Component = {
   name: 'flanneld',
   summary: 'The pod network; writes the node’s CNI configuration when the network is up.',
   runsOn: isNode,
-  makes: ['/run/flannel'],
   owns: [CONFIG, `${UNITS}/flanneld.service`, '/etc/cni/net.d/10-slipway.conflist'],
   declare({ cluster, host }) {
     const identity = { name: 'flannel', user: 'slipway-flannel', server: nodeApiServer(cluster) };
@@ -32,6 +31,7 @@ export const flanneld: Component = {
         name: 'flanneld.service',
         path: `${UNITS}/flanneld.service`,
         template: 'flanneld/flanneld.service.hbs',
+        makes: ['/run/flannel'],
         data: { binary: `${BIN}/flanneld`, node: host.name, writeCniConfig: `${CONFIG}/write-cni-config` },
         flags: [
           { name: 'kube-subnet-mgr', value: 'true' },

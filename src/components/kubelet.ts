@@ -1,4 +1,5 @@
 import type { Component } from './component.ts';
+import { containerdPlace } from './containerd.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
 import { BIN, dnsServiceAddress, isControlPlane, isNode, nodeAddress, nodeApiServer, PKI, tlsCipherSuites, UNITS } from './topology.ts';
 
@@ -10,9 +11,9 @@ export const kubelet: Component = {
   summary: 'The agent that runs a node’s pods.',
   runsOn: isNode,
   owns: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
-  makes: ['/var/log/pods', '/var/log/containers', '/usr/libexec/kubernetes'],
   fills: ['/var/lib/kubelet'],
   declare({ cluster, host, facts }) {
+    const runtime = containerdPlace(facts);
     const identity = { name: 'kubelet', user: `system:node:${host.name}`, groups: ['system:nodes'], server: nodeApiServer(cluster) };
     return {
       artefacts: ['kubelet'],
@@ -24,6 +25,7 @@ export const kubelet: Component = {
           from: {
             template: 'kubelet/config.yaml.hbs',
             data: {
+              endpoint: `unix://${runtime.socket}`,
               authority: `${PKI}/ca.crt`,
               certificate: `${PKI}/kubelet-server.crt`,
               key: `${PKI}/kubelet-server.key`,
@@ -59,11 +61,18 @@ export const kubelet: Component = {
         name: 'kubelet.service',
         path: `${UNITS}/kubelet.service`,
         template: 'kubelet/kubelet.service.hbs',
-        data: { binary: `${BIN}/kubelet`, path: `${BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin` },
+        makes: ['/var/log/pods', '/var/log/containers', '/usr/libexec/kubernetes'],
+        data: {
+          binary: `${BIN}/kubelet`,
+          path: `${BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+          runtime: runtime.unit,
+        },
         flags: [
           { name: 'config', value: '/var/lib/kubelet/config.yaml' },
           { name: 'kubeconfig', value: '/etc/kubernetes/kubelet.conf' },
           { name: 'node-ip', value: nodeAddress(host) },
+          // Deprecated, and without a successor: cAdvisor, which is in the kubelet, would talk to the other containerd.
+          ...(facts.containerdBeside ? [{ name: 'containerd', value: runtime.socket }] : []),
         ],
       },
       ports: [

@@ -32,6 +32,8 @@ export interface UnitState {
   enabled: boolean;
   active: string;
   needsReload: boolean;
+  /** The unit file that systemd has read; /lib is told as /usr/lib. */
+  path?: string | undefined;
   restarts: number;
   /** SLIPWAY_INPUTS of the running process. */
   digest: string | undefined;
@@ -82,7 +84,7 @@ echo '@manifest'
 for s_m in ${OPT}/*/*/.manifest; do [ -f "$s_m" ] && sed "s|^|$s_m |" "$s_m"; done
 echo '@units'
 s_units=${quote(request.units.join(' '))}
-systemctl show -p Id,LoadState,ActiveState,MainPID,NRestarts,NeedDaemonReload $s_units 2>/dev/null
+systemctl show -p Id,LoadState,ActiveState,MainPID,NRestarts,NeedDaemonReload,FragmentPath $s_units 2>/dev/null
 echo '@digests'
 s_pids=$(systemctl show -P MainPID $s_units 2>/dev/null)
 for s_p in $s_pids; do [ "$s_p" != 0 ] && set -- "$@" "/proc/$s_p/environ"; done
@@ -132,6 +134,7 @@ export function parseState(output: string, commands: readonly string[]): HostSta
       enabled: links[`${WANTS}/${value['Id']}`] !== undefined,
       active: value['ActiveState'] ?? 'unknown',
       needsReload: value['NeedDaemonReload'] === 'yes',
+      path: value['FragmentPath']?.replace(/^\/lib\//, '/usr/lib/'),
       restarts: Number(value['NRestarts'] ?? 0),
       digest: digests.get(`/proc/${value['MainPID']}/environ`),
     };

@@ -67,6 +67,8 @@ export interface UnitAction {
   kind: 'unit';
   /** Full name, e.g. `etcd.service`. */
   name: string;
+  /** Its unit file; systemd may still have another one of this name loaded, a package's. */
+  path: string;
   /** Of everything the process was started from; the unit file carries it as SLIPWAY_INPUTS. */
   digest: string;
   /** `false`: enabled at boot, but started by something else (a timer's service). Default true. */

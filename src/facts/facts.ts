@@ -75,10 +75,12 @@ export interface Facts {
   commands: readonly string[];
   /** The cluster of ours that the host says it belongs to. */
   cluster?: string | undefined;
+  /** Whether our containerd has a place of its own, because somebody else's has the usual one or had it when we came. */
+  containerdBeside: boolean;
   /**
    * Traces of installations, each with the path that shows it: slipway (our own), kubeadm, k3s, rke2, kubeasz, rancher, ...; `kubernetes` is of unknown origin, or
    * ours; `unit` is a systemd
-   * unit with the name of one of ours, `cni` a network configuration that the container runtime would read.
+   * unit with the name of one of ours or a drop-in for it, `containerd` one of containerd's, `cni` a network configuration that the container runtime would read.
    */
   leftovers: readonly { of: string; path: string }[];
 }

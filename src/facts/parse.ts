@@ -32,6 +32,7 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
   const memory = keyed(section('memory'), ':');
   const kib = (key: string): number => Number.parseInt(memory.get(key) ?? '0', 10) * 1024;
   const version = values.get('iptables') ?? '';
+  const leftovers = section('leftovers').map((line) => ({ of: line.slice(0, line.indexOf(' ')), path: line.slice(line.indexOf(' ') + 1) }));
 
   return {
     hostname: files.get('/proc/sys/kernel/hostname') ?? '',
@@ -104,9 +105,16 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
     resolvConf: readResolv(section('resolv')),
     proxies: readProxies(section('proxies')),
     commands,
+    containerdBeside: isBeside(section('cluster'), leftovers),
     cluster: /"([^"]*)"$/.exec(section('cluster')[0] ?? '')?.[1],
-    leftovers: section('leftovers').map((line) => ({ of: line.slice(0, line.indexOf(' ')), path: line.slice(line.indexOf(' ') + 1) })),
+    leftovers,
   };
+}
+
+/** Where we have been, our containerd stays where it is, whatever came or went since. */
+function isBeside(recorded: readonly string[], leftovers: Facts['leftovers']): boolean {
+  const ours = recorded.find((line) => line.includes('containerd.service'));
+  return ours === undefined ? leftovers.some(({ of }) => of === 'containerd') : ours.includes('slipway-');
 }
 
 function split(stdout: string): Map<string, string[]> {

@@ -225,6 +225,7 @@ f_section commands
 for f_p in ${commands.join(' ')}; do f_has $f_p && echo $f_p; done
 f_section cluster
 grep -hoE '"cluster" *: *"[^"]*"' /var/lib/slipway/state.json
+grep -hoE '"(slipway-)?containerd.service"' /var/lib/slipway/state.json
 f_section leftovers
 ${Object.entries(traces)
   .map(([of, paths]) => `for f_p in ${paths.join(' ')}; do [ -e $f_p ] && f_say ${of} $f_p; done`)
@@ -233,8 +234,9 @@ f_dirs='/etc/systemd/system /usr/lib/systemd/system'
 [ -L /lib ] || f_dirs="$f_dirs /lib/systemd/system"
 for f_d in $f_dirs; do
   for f_u in ${units.join(' ')}; do
+    case $f_u in containerd) f_k=containerd ;; *) f_k=unit ;; esac
     for f_p in $f_d/$f_u.service $f_d/$f_u.service.d/*.conf; do
-      [ -f "$f_p" ] && ! grep -qi slipway "$f_p" && f_say unit "$f_p"
+      [ -f "$f_p" ] && ! grep -qi slipway "$f_p" && f_say $f_k "$f_p"
     done
   done
 done

@@ -100,7 +100,7 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
       id: `${host.name}/${component.name}/unit`,
       host: host.name,
       words: `start ${unit.name}`,
-      action: { kind: 'unit', name: unit.name, digest, ...(component.makes === undefined ? {} : { makes: component.makes }) },
+      action: { kind: 'unit', name: unit.name, path: unit.path, digest, ...(unit.makes === undefined ? {} : { makes: unit.makes }) },
       needs: [...delivered, ...installed],
       dueWith: [
         `${host.name}/${component.name}/file${unit.path}`,

@@ -1,6 +1,6 @@
 import { imageReference } from '../artifacts/catalogue.ts';
-import { containerd } from '../components/containerd.ts';
-import { BIN, isNode } from '../components/topology.ts';
+import { containerd, containerdPlace, CTR } from '../components/containerd.ts';
+import { isNode } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPT } from '../engine/state.ts';
@@ -21,11 +21,12 @@ export const runtime: Phase<Context> = {
   ],
 };
 
-export const IMAGES_PROBE = { name: 'images', script: `${BIN}/ctr -n k8s.io images ls -q` };
+export const IMAGES_PROBE = { name: 'images', script: `${CTR} images ls -q` };
 
 function importImage(context: Context, host: Host, name: string): Desired {
   const version = artefactVersion(context, name);
   const reference = imageReference(name, version);
+  const { socket, unit } = containerdPlace(context.facts[host.name]!);
   return {
     id: `${host.name}/runtime/${name}`,
     host: host.name,
@@ -33,8 +34,8 @@ function importImage(context: Context, host: Host, name: string): Desired {
     action: {
       kind: 'script',
       // The socket appears a moment after the unit is started.
-      script: `n=0; until [ -S /run/containerd/containerd.sock ]; do n=$((n + 1)); [ $n -lt 600 ] || { systemctl --no-pager status containerd; exit 1; }; sleep 0.1; done
-${BIN}/ctr -n k8s.io images import --local --digests=false ${OPT}/${name}/${version}/${name}.tar`,
+      script: `n=0; until [ -S ${socket} ]; do n=$((n + 1)); [ $n -lt 600 ] || { systemctl --no-pager status ${unit}; exit 1; }; sleep 0.1; done
+${CTR} images import --local --digests=false ${OPT}/${name}/${version}/${name}.tar`,
       done: { probe: IMAGES_PROBE.name, lines: [reference] },
     },
     needs: [deliveryStep(host, name), `${host.name}/${containerd.name}/unit`],

@@ -1,4 +1,6 @@
 import { expect } from '@jest/globals';
+import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
+import { KUBECTL } from '../../src/components/topology.ts';
 import type { Answer } from '../../src/checks/verify/index.ts';
 import type { VerifyReport } from '../../src/cli/verify-report.ts';
 import type { TestLab } from './lab.ts';
@@ -23,6 +25,9 @@ export interface Breakage {
   named: Readonly<Record<string, RegExp>>;
   evidence?: RegExp;
 }
+
+const quota = (bytes: string): string =>
+  `sed -i "s/--quota-backend-bytes=[0-9]*/--quota-backend-bytes=${bytes}/" /etc/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart etcd`;
 
 /** What verify must notice, on a lab of one control plane and two workers. */
 export const breakages: readonly Breakage[] = [
@@ -79,9 +84,16 @@ export const breakages: readonly Breakage[] = [
     evidence: /command failed.*nonsense/,
   },
   {
+    name: 'an etcd that has used up its quota',
+    host: 'cp-1',
+    breaks: `${quota('1048576')}; ${LOCAL_ETCDCTL} put /full yes 2>&1 | grep 'space exceeded'`,
+    mends: `${quota('8589934592')}; ${LOCAL_ETCDCTL} alarm disarm; until ${KUBECTL} get --raw /readyz >/dev/null 2>&1; do sleep 0.2; done`,
+    named: { etcd: /^etcd at https:\/\/[\d.]+:2379 says: .*NOSPACE/ },
+  },
+  {
     name: 'a CoreDNS that was deleted',
     host: 'cp-1',
-    breaks: '/opt/slipway/bin/kubectl --kubeconfig=/etc/kubernetes/super-admin.conf -n kube-system delete deployment coredns',
+    breaks: `${KUBECTL} -n kube-system delete deployment coredns`,
     mends: 'true',
     named: { coredns: /^the Deployment coredns is missing in kube-system$/, dns: /^cp-1, w-1 and w-2: / },
   },

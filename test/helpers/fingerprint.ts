@@ -3,7 +3,7 @@
  * routes, packet filter, kernel parameters, mounts, packages and processes. Left out is what any boot or package changes by itself.
  */
 export const FINGERPRINT = `
-find / -xdev \\( -path /proc -o -path /sys -o -path /run/systemd -o -path /var/log/journal -o -path /var/lib/systemd -o -path /var/cache -o -path /var/lib/apt -o -path /tmp -o -path /root/.ssh \\) -prune -o -printf '%y %m %u:%g %p %l\\n' 2>/dev/null |
+find / /var -xdev \\( -path /proc -o -path /sys -o -path /run/systemd -o -path /var/log/journal -o -path /var/lib/systemd -o -path /var/cache -o -path /var/lib/apt -o -path /tmp -o -path /var/tmp -o -path /root/.ssh \\) -prune -o -printf '%y %m %u:%g %p %l\\n' 2>/dev/null |
   grep -v -e ' /var/log/' -e ' /var/lib/dpkg/' -e ' /etc/ld.so.cache' -e ' /run/' -e ' /dev/' -e ' /etc/passwd-' -e ' /etc/shadow-' -e ' /etc/group-' -e ' /etc/gshadow-' -e ' /var/lib/ucf' | sort
 find /run -maxdepth 1 -printf '%y %p\\n' | grep -v -e /run/utmp -e /run/adduser -e /run/haproxy | sort
 find /etc -xdev -type f ! -name ld.so.cache ! -name '*-' -exec sha256sum {} + 2>/dev/null | sort -k 2

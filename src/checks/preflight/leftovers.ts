@@ -43,9 +43,9 @@ export const leftovers: PreflightCheck = {
         paths(of).length === 0 ? [] : [finding('error', name, { what: `traces of ${of} are there: ${list(paths(of))}`, hint })],
       );
       // On a host of ours a unit file that does not look like ours is one that somebody damaged: apply mends it.
-      const foreign = (path: string): boolean => !path.includes('/containerd.service') && !(isOurs(facts) && path.endsWith('.service'));
-      const units = paths('unit').filter(foreign);
-      const containerd = paths('unit').filter((path) => path.includes('/containerd.service'));
+      const foreign = (path: string): boolean => !(isOurs(facts) && path.endsWith('.service'));
+      const containerd = facts.containerdBeside ? paths('containerd') : [];
+      const units = [...paths('unit'), ...(facts.containerdBeside ? [] : paths('containerd'))].filter(foreign);
       return [
         ...known,
         ...(known.length > 0 || isOurs(facts) ? [] : Object.entries(unclear))
@@ -61,7 +61,7 @@ export const leftovers: PreflightCheck = {
           ? undefined
           : finding('warning', name, {
               what: `a containerd of somebody else${facts.firewall.docker ? " (docker's)" : ''} is there: ${list(containerd)}`,
-              hint: 'Our unit of the same name takes its place, its socket and /var/lib/containerd: move containers that matter to another host first.',
+              hint: 'It is left alone: ours runs beside it, as slipway-containerd.service, with a socket and directories of its own.',
             }),
       ];
     }),

@@ -1,5 +1,6 @@
 import { imageReference } from '../../artifacts/catalogue.ts';
 import { messageOf } from '../../base/errors.ts';
+import { containerdPlace } from '../../components/containerd.ts';
 import { controlPlanes, isNode } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import type { Session } from '../../remote/runner.ts';
@@ -217,7 +218,7 @@ export function parseCall(line: string): Call[] {
 function canRunPods(context: VerifyContext, host: Host): boolean {
   if (!context.statesAreCurrent) return true;
   const units = context.states[host.name]?.units ?? {};
-  return ['kubelet.service', 'containerd.service'].every((unit) => units[unit]?.active === 'active');
+  return ['kubelet.service', containerdPlace(context.facts[host.name]!).unit].every((unit) => units[unit]?.active === 'active');
 }
 
 function readServices(lines: readonly string[]): { echo: string; self: string } | undefined {

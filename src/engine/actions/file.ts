@@ -10,7 +10,7 @@ export function sha256(bytes: string | Buffer): string {
 
 /** Whether this file is a unit of systemd, whose state before we came is noted. */
 function isUnitFile(path: string): boolean {
-  return path.includes('/systemd/system/');
+  return /\/systemd\/system\/[^/]+$/.test(path);
 }
 
 /** Never half a file: written beside the target with its final mode and owner, flushed, renamed over it. */

@@ -9,18 +9,19 @@ import type { Kind } from './action.ts';
  * running, so that a repeated step disturbs nothing.
  */
 export const unit: Kind<UnitAction> = {
-  reason({ name, digest, running = true }, state) {
+  reason({ name, path, digest, running = true }, state) {
     const found = state.units[name];
     if (!found?.loaded) return 'new';
     if (!found.enabled) return 'not enabled';
     if (running && found.active !== 'active') return `is ${found.active}`;
     if (running && found.digest !== digest) return 'runs with other settings';
+    if (found.path !== undefined && found.path !== path) return `systemd has read ${found.path}`;
     if (found.needsReload) return 'systemd has not read the changed unit';
     return undefined;
   },
-  shell: ({ name, digest, running = true, makes = [] }) =>
+  shell: ({ name, path, digest, running = true, makes = [] }) =>
     makes.map((path) => sh`own ${path}\n`).join('') +
-    sh`case $(systemctl show -p LoadState,NeedDaemonReload ${name}) in *not-found* | *=yes*) systemctl daemon-reload ;; esac
+    sh`case $(systemctl show -p NeedDaemonReload ${name}):$(readlink -f "$(systemctl show -P FragmentPath ${name})") in *=no:$(readlink -f ${path})) ;; *) systemctl daemon-reload ;; esac
 SYSTEMD_OFFLINE=1 systemctl --quiet enable ${name}\n` +
     (running ? restart(name, digest) : ''),
 };

@@ -33,9 +33,11 @@ while s_pids=$(s_left | sort -u) && [ -n "$s_pids" ]; do
   sleep 0.1
 done
 # A pod's volume may be mounted below another one.
-awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/io.containerd.[^/]*/k8s.io/|run/containerd/io.containerd.grpc.v1.cri/|run/netns/cni-)" { print $2 }' /proc/self/mounts |
+awk '$2 ~ "^/(var/lib/kubelet/|run/(slipway-)?containerd/io.containerd.[^/]*/k8s.io/|run/(slipway-)?containerd/io.containerd.grpc.v1.cri/|run/netns/cni-)" { print $2 }' /proc/self/mounts |
   sort -r | while read -r s_m; do s_m=$(printf %b "$s_m"); umount "$s_m" 2>/dev/null || umount -l "$s_m" || exit 1; done
 rm -f /run/netns/cni-*
+# Shims have their sockets here whatever containerd they are of; nobody listens any more on those of ours.
+for s_s in /run/containerd/s/*; do grep -qsF "$s_s" /proc/net/unix || rm -f "$s_s"; done
 rmdir /run/netns 2>/dev/null || :
 find /sys/fs/cgroup -depth -type d -path '*kubepods*' -exec rmdir {} + 2>/dev/null || :`;
 

@@ -128,7 +128,21 @@ test('a Debian 13 host with docker and ufw shows both, and the policy of FORWARD
         { family: 'ip', table: 'filter', chain: 'INPUT', hook: 'input' },
       ],
     },
-    leftovers: [{ of: 'unit', path: '/usr/lib/systemd/system/containerd.service' }],
+    containerdBeside: true,
+    leftovers: [{ of: 'containerd', path: '/usr/lib/systemd/system/containerd.service' }],
+  });
+});
+
+describe('the place of our containerd', () => {
+  const text = output('trixie-docker-ufw');
+  const recorded = (lines: string): string => text.replace('@facts cluster\n', `@facts cluster\n${lines}\n`);
+  test.each([
+    ['stays beside another that was there first', recorded('"cluster": "prod"\n"slipway-containerd.service"'), true],
+    ['stays the usual one when docker came later', recorded('"cluster": "prod"\n"containerd.service"'), false],
+    ['stays beside when the other has gone', recorded('"slipway-containerd.service"').replace(/^containerd .*\n/m, ''), true],
+    ['is the usual one where nobody has it', text.replace(/^containerd .*\n/m, ''), false],
+  ])('%s', (_, output, beside) => {
+    expect(parseFacts(output, 0).containerdBeside).toBe(beside);
   });
 });
 

@@ -38,6 +38,10 @@ const firewall =
   (facts) => ({ ...facts, firewall: { ...facts.firewall, ...fields }, iptables: { ...facts.iptables, forwardPolicy } });
 const clock = (ms: number): Change => change({ clock: { host: 1_795_000_000_000 + ms, operator: 1_795_000_000_000 } });
 const traces = (...leftovers: [of: string, path: string][]): Change => change({ leftovers: leftovers.map(([of, path]) => ({ of, path })) });
+const otherContainerd = change({
+  containerdBeside: true,
+  leftovers: [{ of: 'containerd', path: '/usr/lib/systemd/system/containerd.service' }],
+});
 const installed: Change = (facts) => ({ ...traces(['slipway', '/var/lib/slipway'])(facts), cluster: 'prod' });
 const dropChain = (hook: 'forward' | 'input') => ({ family: 'inet', table: 'filter', chain: hook, hook });
 
@@ -174,9 +178,9 @@ const situations: Readonly<Record<string, Situation>> = {
   },
   'a network configuration of somebody else': { facts: { 'w-1': traces(['cni', '/etc/cni/net.d/10-calico.conflist']) } },
   'units with our names': { facts: { 'w-1': traces(['unit', '/usr/lib/systemd/system/kubelet.service']) } },
-  'a containerd of somebody else': { facts: { 'w-1': traces(['unit', '/usr/lib/systemd/system/containerd.service']) } },
+  'a containerd of somebody else': { facts: { 'w-1': otherContainerd } },
   'a containerd of docker': {
-    facts: { 'w-1': both(traces(['unit', '/usr/lib/systemd/system/containerd.service']), firewall({ docker: true })) },
+    facts: { 'w-1': both(otherContainerd, firewall({ docker: true })) },
   },
   'a port that is taken': { facts: { 'cp-1': change({ listening: [{ protocol: 'tcp', address: '*', port: 6443, process: 'nginx' }] }) } },
   'a port on one address that nobody admits to': {

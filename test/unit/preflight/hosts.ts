@@ -67,6 +67,7 @@ export function healthy(name: string, address: string): Facts {
     resolvConf: { path: '/etc/resolv.conf', nameservers: ['10.0.0.2'] },
     proxies: {},
     commands: ['apt-get', 'tar', 'gzip', 'base64', 'sha256sum', 'flock', 'head', 'find', 'mount', 'useradd', 'ip', 'ss', 'iptables', 'nft'],
+    containerdBeside: false,
     leftovers: [],
   };
 }

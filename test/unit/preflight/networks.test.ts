@@ -117,14 +117,14 @@ describe('leftovers', () => {
             ['unit', '/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf'],
           ),
           'w-2': all(
-            traces(['unit', '/usr/lib/systemd/system/containerd.service']),
+            change({ containerdBeside: true, leftovers: [{ of: 'containerd', path: '/usr/lib/systemd/system/containerd.service' }] }),
             change({ firewall: { firewalld: false, ufw: false, docker: true, nftablesService: false } }),
           ),
         },
       }),
     ).toEqual([
       'error leftovers [w-1] units or drop-ins with names of ours are there: /usr/lib/systemd/system/kubelet.service and /usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf -> Stop them and remove them, with the package that brought them (dpkg -S or rpm -qf tells which).',
-      "warning leftovers [w-2] a containerd of somebody else (docker's) is there: /usr/lib/systemd/system/containerd.service -> Our unit of the same name takes its place, its socket and /var/lib/containerd: move containers that matter to another host first.",
+      "warning leftovers [w-2] a containerd of somebody else (docker's) is there: /usr/lib/systemd/system/containerd.service -> It is left alone: ours runs beside it, as slipway-containerd.service, with a socket and directories of its own.",
     ]);
   });
 
