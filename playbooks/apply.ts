@@ -6,6 +6,7 @@ import { controlPlane } from '../src/phases/control-plane.ts';
 import { deliverArtifacts } from '../src/phases/deliver-artifacts.ts';
 import { etcd } from '../src/phases/etcd.ts';
 import { fetchArtifacts } from '../src/phases/fetch-artifacts.ts';
+import { flannelStore } from '../src/phases/flannel-store.ts';
 import { forwarding } from '../src/phases/forwarding.ts';
 import { issueCertificates } from '../src/phases/issue-certificates.ts';
 import { kubelet } from '../src/phases/kubelet.ts';
@@ -27,6 +28,7 @@ export const apply: Playbook<Context> = {
     etcd,
     controlPlane,
     apiEndpoint,
+    flannelStore,
     runtime,
     kubelet,
     network,

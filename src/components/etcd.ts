@@ -121,7 +121,12 @@ export const etcd: Component = {
         ],
       },
       ports: [
-        { port: 2379, protocol: 'tcp', from: 'control-plane', purpose: 'etcd clients' },
+        {
+          port: 2379,
+          protocol: 'tcp',
+          from: cluster.network.flannel.store === 'etcd' ? 'nodes' : 'control-plane',
+          purpose: 'etcd clients',
+        },
         { port: 2380, protocol: 'tcp', from: 'etcd', purpose: 'etcd peers' },
         { port: 2381, protocol: 'tcp', from: 'local', purpose: 'etcd metrics' },
       ],

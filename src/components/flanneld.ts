@@ -1,8 +1,27 @@
-import type { Component, PortSpec } from './component.ts';
+import type { Cluster } from '../config/cluster.ts';
+import type { Component, Flag, PortSpec } from './component.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, isNode, nodeAddress, nodeApiServer, UNITS } from './topology.ts';
+import { BIN, etcdMembers, isNode, nodeAddress, nodeApiServer, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/flannel';
+const KUBECONFIG = `${CONFIG}/kubeconfig`;
+const NETWORK = `${CONFIG}/net-conf.json`;
+
+/** etcd as the store: `user` may read and write below `prefix`, and nothing else. */
+export const etcdStore = {
+  user: 'slipway-flannel',
+  prefix: '/coreos.com/network',
+  authority: `${CONFIG}/etcd-ca.crt`,
+  certificate: `${CONFIG}/etcd.crt`,
+  key: `${CONFIG}/etcd.key`,
+} as const;
+
+/** What net-conf.json is made of. */
+export function flannelConfig({ network }: Cluster): Readonly<Record<string, unknown>> {
+  const { backend, mtu, store } = network.flannel;
+  // From the API every node's subnet comes with its size.
+  return { podCidr: network.podCidr, backend, mtu, subnetLength: store === 'etcd' ? network.nodeCidrMaskSize : undefined };
+}
 
 export const flanneld: Component = {
   name: 'flanneld',
@@ -11,32 +30,36 @@ export const flanneld: Component = {
   owns: [CONFIG, `${UNITS}/flanneld.service`, '/etc/cni/net.d/10-slipway.conflist'],
   declare({ cluster, host }) {
     const identity = { name: 'flannel', user: 'slipway-flannel', server: nodeApiServer(cluster) };
-    const { backend, mtu } = cluster.network.flannel;
+    const { backend, store } = cluster.network.flannel;
+    const inEtcd = store === 'etcd';
     return {
       artefacts: ['flanneld'],
       directories: [{ path: CONFIG, mode: '0700' }],
       files: [
-        kubeconfig(identity, `${CONFIG}/kubeconfig`),
-        {
-          path: `${CONFIG}/net-conf.json`,
-          from: {
-            template: 'flanneld/net-conf.json.hbs',
-            data: { podCidr: cluster.network.podCidr, backend, ...(mtu === undefined ? {} : { mtu }) },
-          },
-        },
+        ...(inEtcd ? [{ path: etcdStore.authority, from: { ref: 'authority:etcd' } } as const] : [kubeconfig(identity, KUBECONFIG)]),
+        // In etcd a copy of it is what counts, and this one restarts flanneld when it changes.
+        { path: NETWORK, from: { template: 'flanneld/net-conf.json.hbs', data: flannelConfig(cluster) } },
         { path: `${CONFIG}/write-cni-config`, from: { template: 'flanneld/write-cni-config.sh.hbs', data: {} }, mode: '0700' },
       ],
-      certificates: [clientCertificate(identity)],
+      certificates: inEtcd
+        ? [
+            {
+              ...clientCertificate({ name: 'flannel-etcd', user: etcdStore.user }),
+              authority: 'etcd',
+              certificatePath: etcdStore.certificate,
+              keyPath: etcdStore.key,
+            },
+          ]
+        : [clientCertificate(identity)],
       unit: {
         name: 'flanneld.service',
         path: `${UNITS}/flanneld.service`,
         template: 'flanneld/flanneld.service.hbs',
         makes: ['/run/flannel'],
         data: { binary: `${BIN}/flanneld`, node: host.name, writeCniConfig: `${CONFIG}/write-cni-config` },
+        restartOnRenewal: inEtcd ? ['flannel-etcd'] : [],
         flags: [
-          { name: 'kube-subnet-mgr', value: 'true' },
-          { name: 'kubeconfig-file', value: `${CONFIG}/kubeconfig` },
-          { name: 'net-config-path', value: `${CONFIG}/net-conf.json` },
+          ...(inEtcd ? etcdFlags(cluster) : apiFlags),
           ...(host.interface === undefined ? [] : [{ name: 'iface', value: host.interface }]),
           { name: 'public-ip', value: nodeAddress(host) },
           { name: 'ip-masq', value: 'true' },
@@ -48,6 +71,27 @@ export const flanneld: Component = {
     };
   },
 };
+
+const apiFlags: readonly Flag[] = [
+  { name: 'kube-subnet-mgr', value: 'true' },
+  { name: 'kubeconfig-file', value: KUBECONFIG },
+  { name: 'net-config-path', value: NETWORK },
+];
+
+function etcdFlags(cluster: Cluster): Flag[] {
+  return [
+    {
+      name: 'etcd-endpoints',
+      value: etcdMembers(cluster)
+        .map((member) => `https://${nodeAddress(member)}:2379`)
+        .join(','),
+    },
+    { name: 'etcd-prefix', value: etcdStore.prefix },
+    { name: 'etcd-cafile', value: etcdStore.authority },
+    { name: 'etcd-certfile', value: etcdStore.certificate },
+    { name: 'etcd-keyfile', value: etcdStore.key },
+  ];
+}
 
 function ports(backend: string): PortSpec[] {
   switch (backend) {

@@ -29,7 +29,7 @@ export const kubeControllerManager: Component = {
         { name: 'authentication-kubeconfig', value: CONFIG },
         { name: 'authorization-kubeconfig', value: CONFIG },
         { name: 'bind-address', value: '127.0.0.1' },
-        { name: 'allocate-node-cidrs', value: 'true' },
+        { name: 'allocate-node-cidrs', value: String(cluster.network.flannel.store === 'kubernetes') },
         { name: 'cluster-cidr', value: cluster.network.podCidr },
         { name: 'node-cidr-mask-size', value: String(cluster.network.nodeCidrMaskSize) },
         { name: 'service-cluster-ip-range', value: cluster.network.serviceCidr },

@@ -21,6 +21,7 @@ import type { Context } from './context.ts';
 import { CNI_PLUGINS } from '../components/containerd.ts';
 import { ownedRoots } from './install.ts';
 import { OBJECTS_PROBE } from './manifests.ts';
+import { FLANNEL_STORE_PROBE } from './flannel-store.ts';
 import { MEMBERS_PROBE } from './members.ts';
 import { OURS_PROBE } from './reset/scripts.ts';
 import { IMAGES_PROBE } from './runtime.ts';
@@ -237,7 +238,7 @@ const inspectRequest: InspectRequest = {
     .map((path) => basename(path)),
   sysctls: Object.keys(sysctls),
   probes: Object.fromEntries(
-    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, OURS_PROBE].map(({ name, script }) => [name, script]),
+    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, FLANNEL_STORE_PROBE, OURS_PROBE].map(({ name, script }) => [name, script]),
   ),
 };
 

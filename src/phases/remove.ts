@@ -2,11 +2,12 @@ import { SlipwayError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
 import { apiEndpoint } from '../components/api-endpoint.ts';
 import { ETCDCTL } from '../components/etcd.ts';
-import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL } from '../components/topology.ts';
+import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL, nodeAddress } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
+import { forgetLease } from './flannel-store.ts';
 import { install } from './install.ts';
 import { untilDone } from './manifests.ts';
 import { knownMembers, type Member } from './members.ts';
@@ -79,7 +80,7 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
             id: idOf(context, done.etcd(host)),
             host: speakerOf(context)!.name,
             words: `take ${host.name} out of etcd`,
-            action: { kind: 'script', script: untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60) },
+            action: { kind: 'script', script: leaveScript(context, { host, member }) },
             needs: [idOf(context, done.drain(host)), stopApi.id],
           },
         ];
@@ -111,7 +112,10 @@ export const forgetNodes: Phase<Context> = {
         id: idOf(context, `node-${host.name}`),
         host: speakerOf(context)!.name,
         words: `delete the node ${host.name}`,
-        action: { kind: 'script', script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found` },
+        action: {
+          kind: 'script',
+          script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found${storesInEtcd(context) ? `\n${forgetLease(nodeAddress(host))}` : ''}`,
+        },
         // A kubelet that still runs would register it again.
         needs: [idOf(context, done.drain(host)), `${host.name}/reset/units`],
       }));
@@ -126,6 +130,14 @@ export const forgetNodes: Phase<Context> = {
     return [...nodes, ...(removed.some(isControlPlane) ? lists : [])];
   },
 };
+
+const storesInEtcd = ({ cluster }: Context): boolean => cluster.network.flannel.store === 'etcd';
+
+function leaveScript(context: Context, { host, member }: { host: Host; member: Member }): string {
+  const remove = untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60);
+  // What etcd asks its clients for: the host's certificate outlives its membership.
+  return storesInEtcd(context) ? `${remove}\n${ETCDCTL} --command-timeout=10s user delete ${quote(host.name)} || :` : remove;
+}
 
 function nodeExists(context: Context, host: Host): boolean {
   return (stateOf(context, speakerOf(context)!).probes[NODES_PROBE.name] ?? '')

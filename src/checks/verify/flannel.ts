@@ -71,7 +71,10 @@ function judge(view: View, all: readonly View[], context: CheckContext): Finding
   if (view.subnet === undefined)
     return [
       failing(name, 'flanneld has no pod subnet (/run/flannel/subnet.env)', {
-        hint: 'flanneld waits for the node’s pod CIDR, which the controller manager gives: journalctl -u flanneld',
+        hint:
+          context.cluster.network.flannel.store === 'etcd'
+            ? 'flanneld takes its subnet from etcd: journalctl -u flanneld'
+            : 'flanneld waits for the node’s pod CIDR, which the controller manager gives: journalctl -u flanneld',
       }),
     ];
   const hint = 'flanneld puts it back when it is restarted: systemctl restart flanneld';

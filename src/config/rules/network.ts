@@ -198,22 +198,6 @@ function clusterNetworks(network: Cluster['network']): { field: string; cidr: st
   ];
 }
 
-/** Who has a certificate for etcd may do everything there, unless etcd's authentication is on: then each of its clients must be a user of it. */
-const leases: Rule = {
-  needs: ['network.flannel.store'],
-  check: ({ network }) =>
-    network.flannel.store === 'etcd'
-      ? [
-          {
-            path: at('flannel', 'store'),
-            message:
-              'etcd cannot be used: etcd has no users of its own here yet, so that flannel on every node could read and change everything in it',
-            hint: 'Write kubernetes, or remove the line: flannel then keeps its leases in the Node objects, with rights to nothing else.',
-          },
-        ]
-      : [],
-};
-
 export const networkRules: readonly Rule[] = [
   podsAndServices,
   serviceSize,
@@ -221,7 +205,6 @@ export const networkRules: readonly Rule[] = [
   hostsApart,
   hostsInNodeCidrs,
   capacity,
-  leases,
   mtuFitsBackend,
   namesApart,
 ];

@@ -20,8 +20,8 @@ describe('explaining a field', () => {
            vxlan works on any network; host-gw is fastest but needs all nodes in one
            layer-2 network; wireguard encrypts; udp is slow, for old kernels only.
        store  (kubernetes | etcd, default kubernetes)
-           Where flannel keeps its leases: the Kubernetes API. etcd is refused so
-           far, as every node could read everything there.
+           Where flannel keeps its leases: the Kubernetes API, or etcd, where it gets
+           a user that may use its own prefix only. Cannot be changed later.
        mtu  (576..9216)
            MTU of the pod network. Default: flannel derives it from the interface's.
      "

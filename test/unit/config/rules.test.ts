@@ -11,13 +11,6 @@ const spec = (...lines: string[]) => fileOf([CONTROL], ...lines);
 
 const PROBLEMS: [string, string, string[]][] = [
   [
-    'flannel that keeps its leases in etcd',
-    spec('network: { flannel: { backend: host-gw, store: etcd } }'),
-    [
-      '4:50 spec.network.flannel.store: etcd cannot be used: etcd has no users of its own here yet, so that flannel on every node could read and change everything in it | Write kubernetes, or remove the line: flannel then keeps its leases in the Node objects, with rights to nothing else.',
-    ],
-  ],
-  [
     'two hosts with one name',
     fileOf([control(1, ', name: a'), control(2, ', name: a'), control(3, ', name: b')]),
     [
