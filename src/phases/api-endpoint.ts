@@ -1,5 +1,8 @@
 import { apiEndpoint as component } from '../components/api-endpoint.ts';
+import { flanneld } from '../components/flanneld.ts';
+import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
+import type { Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
 import { install } from './install.ts';
 
@@ -15,10 +18,14 @@ export const everyApiEndpoint: Phase<Context> = {
   ...apiEndpoint,
   plan(context) {
     const others = context.cluster.hosts.filter((host) => context.facts[host.name] !== undefined && !plannedHosts(context).includes(host));
-    const listed = install({ ...context, limit: others.map(({ name }) => name) }, component).filter(
-      // Certificates are the business of apply.
-      ({ id }) => id.endsWith('/haproxy.cfg') || id.endsWith('.service') || id.endsWith('/unit'),
-    );
-    return [...install(context, component), ...listed];
+    return [...install(context, component), ...endpointLists(context, others)];
   },
 };
+
+/** What names the control planes on hosts that are otherwise left alone; certificates and all else are the business of apply. */
+export function endpointLists(context: Context, hosts: readonly Host[]): Desired[] {
+  const readers = context.cluster.network.flannel.store === 'etcd' ? [component, flanneld] : [component];
+  return install({ ...context, limit: hosts.map(({ name }) => name) }, ...readers).filter(
+    ({ id }) => id.endsWith('/haproxy.cfg') || id.endsWith('.service') || id.endsWith('/unit'),
+  );
+}

@@ -1,14 +1,13 @@
 import { SlipwayError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
-import { apiEndpoint } from '../components/api-endpoint.ts';
 import { ETCDCTL } from '../components/etcd.ts';
 import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL, nodeAddress } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
+import { endpointLists } from './api-endpoint.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { forgetLease } from './flannel-store.ts';
-import { install } from './install.ts';
 import { untilDone } from './manifests.ts';
 import { knownMembers, type Member } from './members.ts';
 import { NODES_PROBE, speakerOf } from './nodes.ts';
@@ -119,14 +118,8 @@ export const forgetNodes: Phase<Context> = {
         // A kubelet that still runs would register it again.
         needs: [idOf(context, done.drain(host)), `${host.name}/reset/units`],
       }));
-    const lists = install(
-      {
-        ...context,
-        cluster: { ...context.cluster, hosts: rest },
-        limit: rest.filter(({ name }) => context.facts[name] !== undefined).map(({ name }) => name),
-      },
-      apiEndpoint,
-    ).filter(({ id }) => id.endsWith('/haproxy.cfg') || id.endsWith('.service') || id.endsWith('/unit'));
+    const reached = rest.filter(({ name }) => context.facts[name] !== undefined);
+    const lists = endpointLists({ ...context, cluster: { ...context.cluster, hosts: rest } }, reached);
     return [...nodes, ...(removed.some(isControlPlane) ? lists : [])];
   },
 };

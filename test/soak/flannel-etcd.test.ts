@@ -47,6 +47,22 @@ test('a node that is removed leaves no lease', async () => {
   await lab.ok('verify');
 });
 
+test('a second control plane joins etcd as its users know it, and leaves', async () => {
+  const host = /address: ([\d.]+)[^\n]*\bw-2\b|\bw-2\b[^\n]*address: ([\d.]+)/
+    .exec(written)!
+    .slice(1)
+    .find((one) => one !== undefined)!;
+  const endpoints = (): Promise<string> =>
+    lab.on('w-1', `tr '\\0' '\\n' </proc/$(systemctl show -P MainPID flanneld)/cmdline | grep -c ${host}`);
+  await lab.ok('join', 'w-2', '--address', host, '--role', 'control-plane', '--yes');
+  await lab.ok('verify');
+  expect(await endpoints()).toBe('1');
+  await lab.on('w-2', 'systemctl start etcd-defrag.service');
+  await lab.ok('remove', 'w-2', '--yes');
+  await lab.ok('verify');
+  expect(await lab.on('cp-1', `${ETCDCTL} user list`)).not.toContain('w-2');
+});
+
 test('another store is refused while the cluster lives', async () => {
   await writeFile(clusterFile, (await readFile(clusterFile, 'utf8')).replace('store: etcd', 'store: kubernetes'));
   const { exitCode, stderr } = await lab.slipway('apply', '--yes');
