@@ -5,8 +5,11 @@ import type { Answer } from '../../src/checks/verify/index.ts';
 import type { VerifyReport } from '../../src/cli/verify-report.ts';
 import type { TestLab } from './lab.ts';
 
-export async function verify(lab: TestLab): Promise<{ exitCode: number; report: VerifyReport; failed: Record<string, Answer> }> {
-  const { exitCode, stdout, stderr } = await lab.slipway('verify', '-o', 'json');
+export async function verify(
+  lab: TestLab,
+  ...options: string[]
+): Promise<{ exitCode: number; report: VerifyReport; failed: Record<string, Answer> }> {
+  const { exitCode, stdout, stderr } = await lab.slipway('verify', '-o', 'json', ...options);
   if (!stdout.startsWith('{')) throw new Error(`verify printed no report: ${stderr}`);
   const report = JSON.parse(stdout) as VerifyReport;
   return {
@@ -19,6 +22,8 @@ export async function verify(lab: TestLab): Promise<{ exitCode: number; report: 
 export interface Breakage {
   name: string;
   host: string;
+  /** Only `verify --deep` looks. */
+  deep?: boolean;
   breaks: string;
   mends: string;
   /** The checks that fail, each with what its message must say. */
@@ -84,6 +89,22 @@ export const breakages: readonly Breakage[] = [
     evidence: /command failed.*nonsense/,
   },
   {
+    name: 'pods whose packets leave with addresses that nobody outside knows',
+    host: 'w-1',
+    deep: true,
+    breaks: 'iptables -w -t nat -I POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j ACCEPT',
+    mends: 'iptables -w -t nat -D POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j ACCEPT',
+    named: { outside: /^w-1: a pod here does not reach [\d.]+, the name server of its node$/ },
+  },
+  {
+    name: 'ports of a node that lead to no pod',
+    host: 'w-2',
+    deep: true,
+    breaks: 'iptables -w -t nat -I PREROUTING -p tcp --dport 20000:20100 -j ACCEPT',
+    mends: 'iptables -w -t nat -D PREROUTING -p tcp --dport 20000:20100 -j ACCEPT',
+    named: { 'host-port': /^w-2: a pod's hostPort is not reached from another host$/ },
+  },
+  {
     name: 'an etcd that has used up its quota',
     host: 'cp-1',
     breaks: `${quota('1048576')}; ${LOCAL_ETCDCTL} put /full yes 2>&1 | grep 'space exceeded'`,
@@ -100,9 +121,9 @@ export const breakages: readonly Breakage[] = [
 ];
 
 /** Breaks it, lets verify look, mends it: the checks that must notice have failed, in the words that they must find. */
-export async function named(lab: TestLab, { host, breaks, mends, named: wanted, evidence }: Breakage): Promise<void> {
+export async function named(lab: TestLab, { host, deep = false, breaks, mends, named: wanted, evidence }: Breakage): Promise<void> {
   await lab.on(host, breaks);
-  const { exitCode, failed } = await verify(lab).finally(() => lab.on(host, mends));
+  const { exitCode, failed } = await verify(lab, ...(deep ? ['--deep'] : [])).finally(() => lab.on(host, mends));
   expect(exitCode).toBe(1);
   for (const [id, message] of Object.entries(wanted)) expect(failed[id]?.message ?? `${id} does not fail`).toMatch(message);
   if (evidence) expect(failed['units']?.evidence).toMatch(evidence);

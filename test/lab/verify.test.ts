@@ -35,7 +35,7 @@ describe('verify', () => {
     expect(stdout).toMatch(/^t-verify-\w+: \d+ passed \(/m);
     const xml = await readFile(join(lab.directory, 'verify.xml'), 'utf8');
     expect(xml).toMatch(/<testsuites name="slipway verify" tests="\d+" failures="0"/);
-    const { exitCode, report } = await verify(lab);
+    const { exitCode, report } = await verify(lab, '--deep');
     expect(exitCode).toBe(0);
     expect(report.checks.filter(({ ok }) => ok !== 'pass')).toEqual([]);
     expect(report.checks.find(({ id }) => id === 'pod-network')).toMatchObject({

@@ -11,11 +11,13 @@ import { execLogs } from './exec-logs.ts';
 import { flannel } from './flannel.ts';
 import { forwarding } from './forwarding.ts';
 import { hairpin } from './hairpin.ts';
+import { hostPort } from './host-port.ts';
 import { hosts } from './hosts.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { kubelet } from './kubelet.ts';
 import { metrics } from './metrics.ts';
 import { nodes } from './nodes.ts';
+import { outside } from './outside.ts';
 import { packetSize } from './packet-size.ts';
 import { podNetwork } from './pod-network.ts';
 import { pods } from './pods.ts';
@@ -50,6 +52,8 @@ export const verifyChecks: readonly VerifyCheck[] = [
   packetSize,
   services,
   hairpin,
+  hostPort,
+  outside,
   dns,
   scheduling,
   execLogs,

@@ -123,6 +123,8 @@ export interface CallerOptions {
   pods: Readonly<Record<string, string>>;
   /** Addresses of the Services; `name` is how a pod asks the DNS for the first. */
   services: { echo: string; self: string; name: string | undefined };
+  /** A port of another node that leads to its pod. */
+  hostPort?: { pod: string; address: string; port: number } | undefined;
   /** Seconds that Services may need to be known everywhere. */
   patience: number;
 }
@@ -131,7 +133,7 @@ export interface CallerOptions {
  * Runs on every node: lets the node's own pod call all pods and Services, side by side, and calls the Services from the host itself.
  * Prints one line for each: `KIND WHAT ANSWER`.
  */
-export function callerScript({ own, port, pods, services, patience }: CallerOptions): string {
+export function callerScript({ own, port, pods, services, hostPort, patience }: CallerOptions): string {
   const line = (words: string, address: string, more: Partial<Dial> = {}): string => {
     const { port: to = 80, seconds = 7, until = patience, request = 'hostname' } = more;
     return `s_call '${words}' ${address} ${to} ${until} ${seconds} ${request}`;
@@ -162,7 +164,7 @@ command -v bash >/dev/null || { echo 'nothing - bash is not installed'; exit 0; 
 s_large=$(printf '%${LARGE}s' '' | tr ' ' '~')
 s_until 'host -' 'HTTP*200*' 3 s_get ${own} ${port} /hostname &
 s_until 'host-service -' 'HTTP*200*' ${patience} s_get ${services.echo} 80 /hostname &
-${calls.join('\n')}
+${hostPort ? `s_until 'host-port ${hostPort.pod}' 'HTTP*200*' 3 s_get ${hostPort.address} ${hostPort.port} /hostname &\n` : ''}${calls.join('\n')}
 wait
 `;
 }

@@ -1,9 +1,10 @@
 import { imageReference } from '../../artifacts/catalogue.ts';
 import { messageOf } from '../../base/errors.ts';
 import { containerdPlace } from '../../components/containerd.ts';
-import { controlPlanes, isNode } from '../../components/topology.ts';
+import { controlPlanes, isNode, nodeAddress } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import type { Session } from '../../remote/runner.ts';
+import { freePort, hostPort } from './host-port.ts';
 import { TAKEOVER } from './leader.ts';
 import { callerScript, NAMESPACE_PREFIX, speakerLabel, speakerScript } from './trial-script.ts';
 import type { VerifyCheck, VerifyContext } from './verify.ts';
@@ -35,10 +36,11 @@ export interface TrialPod {
 export interface Call {
   /**
    * pod: from the node's pod to another (or itself); large: the same with packets of full size; dns, service, self: from the pod to a Service by name, by address, and to itself
-   * through a Service; host: from the node to its pod; host-service: from the node to a Service.
+   * through a Service; host: from the node to its pod; host-service: from the node to a Service; host-port: from the node to the port of another
+   * node that leads to its pod.
    */
-  kind: 'pod' | 'large' | 'dns' | 'service' | 'self' | 'host' | 'host-service';
-  /** Of kind `pod` and `large`: the pod that was called. */
+  kind: 'pod' | 'large' | 'dns' | 'service' | 'self' | 'host' | 'host-service' | 'host-port';
+  /** Of kind `pod`, `large` and `host-port`: the pod that was called. */
   to: string;
   ok: boolean;
   /** The name of the pod that answered, or the reason why none did. */
@@ -85,7 +87,9 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
   const pods: Record<string, TrialPod> = Object.fromEntries(nodes.map((host, i) => [host.name, { name: `echo-${i}` }]));
   const idle = nodes.filter((host) => !canRunPods(context, host));
   for (const host of idle) pods[host.name] = { name: pods[host.name]!.name, problem: 'its kubelet or container runtime does not run' };
+  const opened = checks.includes(hostPort) ? freePort(context) : undefined;
   const waitFor = nodes.filter((host) => !idle.includes(host)).map((host) => pods[host.name]!.name);
+  const podOf = (node: string): string | undefined => (pods[node]?.problem === undefined ? pods[node]?.name : undefined);
   const script = speakerScript({
     namespace,
     speaker: speaker.name,
@@ -93,6 +97,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
       namespace,
       speaker: speakerLabel(speaker.name),
       port: PORT,
+      hostPort: opened,
       image: imageReference('image-agnhost', context.versions.kubernetes),
       nodes: nodes.map(({ name }) => ({ name, pod: pods[name]!.name })),
       // Where others were not looked at, one of them may be dead without the scheduler's knowing.
@@ -100,7 +105,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     }),
     pods: waitFor,
     work: Object.fromEntries(
-      checks.flatMap((check) => (check.work ? [[check.id, check.work({ namespace, speaker, pods: waitFor }, context)]] : [])),
+      checks.flatMap((check) => (check.work ? [[check.id, check.work({ namespace, speaker, pods: waitFor, podOf }, context)]] : [])),
     ),
     patience: Math.max(context.patience, POD_START),
     takeover: Math.max(context.patience, TAKEOVER),
@@ -153,7 +158,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
       };
     }
     readPods(section('ready'), pods);
-    const [calls] = await Promise.all([callAll(context, { pods, services }), Promise.race([finished.passed, ended])]);
+    const [calls] = await Promise.all([callAll(context, { pods, services, opened }), Promise.race([finished.passed, ended])]);
     const work = Object.fromEntries(
       [...sections].filter(([name]) => name.startsWith('work ')).map(([name, text]) => [name.slice(5), text.join('\n')]),
     );
@@ -172,16 +177,33 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
 /** Every node's pod calls all others, each in one round trip. */
 async function callAll(
   context: VerifyContext,
-  { pods, services }: { pods: Readonly<Record<string, TrialPod>>; services: { echo: string; self: string } },
+  {
+    pods,
+    services,
+    opened,
+  }: { pods: Readonly<Record<string, TrialPod>>; services: { echo: string; self: string }; opened: number | undefined },
 ): Promise<Record<string, Call[]>> {
   const addresses = Object.fromEntries(
     Object.values(pods).flatMap(({ name, address }) => (address === undefined ? [] : [[name, address]])),
   );
+  const running = context.cluster.hosts.filter(({ name }) => pods[name]?.address !== undefined);
+  /** The next node in a ring, so that every port is tried from somewhere else. */
+  const openedOn = (node: string): { pod: string; address: string; port: number } | undefined => {
+    const next = running[(running.findIndex(({ name }) => name === node) + 1) % running.length];
+    return opened === undefined || !next ? undefined : { pod: pods[next.name]!.name, address: nodeAddress(next), port: opened };
+  };
   const calls = await Promise.all(
     Object.entries(pods).map(async ([node, { address: own }]): Promise<[string, Call[]]> => {
       if (own === undefined) return [node, []];
       const name = context.cluster.addons.coredns ? 'echo' : undefined;
-      const script = callerScript({ own, port: PORT, pods: addresses, services: { ...services, name }, patience: context.patience });
+      const script = callerScript({
+        own,
+        port: PORT,
+        pods: addresses,
+        services: { ...services, name },
+        hostPort: openedOn(node),
+        patience: context.patience,
+      });
       try {
         const result = await (await context.runner(node)).run(script, { timeoutMs: (context.patience + 60) * 1000, signal: context.stop });
         return [node, result.stdout.split('\n').flatMap(parseCall)];
@@ -195,13 +217,13 @@ async function callAll(
 
 /** A line of callerScript. */
 export function parseCall(line: string): Call[] {
-  const [, kind, to, answer] = /^(pod|large|dns|service|self|host|host-service|nothing) (\S+) (.*)$/.exec(line.trimEnd()) ?? [];
+  const [, kind, to, answer] = /^(pod|large|dns|service|self|host|host-service|host-port|nothing) (\S+) (.*)$/.exec(line.trimEnd()) ?? [];
   if (kind === undefined) return [];
   if (kind === 'nothing') return [{ kind: 'host', to: '-', ok: false, answer: answer! }];
   const body = /^HTTP (\d+) (.*)$/.exec(answer!);
   const base = { kind: kind as Call['kind'], to: to! };
   if (!body) return [{ ...base, ok: false, answer: answer! }];
-  if (kind === 'host' || kind === 'host-service') return [{ ...base, ok: body[1] === '200', answer: body[2]! }];
+  if (kind === 'host' || kind === 'host-service' || kind === 'host-port') return [{ ...base, ok: body[1] === '200', answer: body[2]! }];
   if (kind === 'large' && /^\{"responses":\["~/.test(body[2]!)) return [{ ...base, ok: true, answer: to! }];
   try {
     const said = JSON.parse(body[2]!) as { responses?: string[]; errors?: string[] };

@@ -60,7 +60,10 @@ export interface VerifyCheck {
   /** Answers from the trial: not before it has ended. */
   trial?: boolean;
   /** Shell text that is run on a control plane while the trial's pods are there; `context.trial.work` has what it prints. */
-  work?(trial: { namespace: string; speaker: Host; pods: readonly string[] }, context: VerifyContext): string;
+  work?(
+    trial: { namespace: string; speaker: Host; pods: readonly string[]; podOf(node: string): string | undefined },
+    context: VerifyContext,
+  ): string;
   run(context: CheckContext): CheckResult;
   /** The answer that the last gathering already holds, without asking any host. */
   quick?(context: VerifyContext): CheckResult;

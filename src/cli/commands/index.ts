@@ -109,7 +109,7 @@ export const commands: readonly CommandSpec[] = [
     cluster: true,
     options: [
       { flags: '--report <file>', description: 'also write a report: .json or .xml (JUnit)' },
-      { flags: '--deep', description: 'the slower checks too', default: false },
+      { flags: '--deep', description: 'ports of nodes that lead to pods, and the way out of pods, too', default: false },
       {
         flags: '--network',
         description: 'only which host reaches which on the ports that the cluster needs, also before it is installed',

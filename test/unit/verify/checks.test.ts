@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { verdict, failing, warning } from '../../../src/checks/verify/verify.ts';
+import { freePort } from '../../../src/checks/verify/host-port.ts';
+import { verdict, failing, warning, type CheckResult } from '../../../src/checks/verify/verify.ts';
 import { clusterOf } from '../preflight/hosts.ts';
 import { ask, context, NOW, quick, trialOf } from './situation.ts';
 
@@ -306,6 +307,40 @@ describe('names and Services', () => {
   test('a pod that does not reach itself through its Service is named', () => {
     const trial = trialOf({ broken: ({ from, kind }) => (from === 'w-1' && kind === 'self' ? 'context deadline exceeded' : undefined) });
     expect(ask('hairpin', { trial }).message).toBe('w-1: a pod here does not reach itself through its Service');
+  });
+});
+
+describe('what only --deep looks at', () => {
+  test('a port of a node that does not lead to its pod is named, from whatever host it was tried', () => {
+    expect(ask('host-port', { trial: trialOf({}) })).toMatchObject({ ok: 'pass', message: 'on 3 nodes' });
+    const trial = trialOf({ broken: ({ to, kind }) => (to === 'w-2' && kind === 'host-port' ? 'Connection refused' : undefined) });
+    expect(ask('host-port', { trial })).toMatchObject({
+      ok: 'fail',
+      message: "w-2: a pod's hostPort is not reached from another host",
+      evidence: 'w-1 to the port of echo-2: Connection refused',
+    });
+  });
+
+  test('a way out counts as one when somebody at its end refuses, and not when nobody answers', () => {
+    const tried = (said: string): CheckResult =>
+      ask('outside', { trial: trialOf({ work: { outside: `echo-0 192.0.2.53 reached \necho-1 192.0.2.53 ${said} \n` } }) });
+    expect(tried('REFUSED command terminated with exit code 1')).toMatchObject({ ok: 'pass', message: 'from 2 nodes to 192.0.2.53' });
+    expect(tried('TIMEOUT command terminated with exit code 1')).toMatchObject({
+      ok: 'fail',
+      message: 'w-1: a pod here does not reach 192.0.2.53, the name server of its node',
+    });
+  });
+
+  test('the port that is tried is one on which no node listens', () => {
+    const facts = (ports: readonly number[]) =>
+      Object.fromEntries(
+        Object.entries(context().facts).map(([name, own]) => [
+          name,
+          { ...own, listening: ports.map((port) => ({ protocol: 'tcp' as const, address: '*', port, process: 'x' })) },
+        ]),
+      );
+    expect(freePort(context({ facts: facts([22]) }))).toBe(20_000);
+    expect(freePort(context({ facts: facts([20_000, 20_001]) }))).toBe(20_002);
   });
 });
 

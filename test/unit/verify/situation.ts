@@ -96,6 +96,7 @@ export function trialOf({
               call(node, 'dns'),
               call(node, 'service'),
               call(node, 'self'),
+              call(node, 'host-port', running[(running.indexOf(node) + 1) % running.length]),
             ],
       ]),
     ),

@@ -21,6 +21,7 @@ describe('what a caller prints', () => {
     ],
     ['self - no answer within 7 s', { kind: 'self', to: '-', ok: false, answer: 'no answer within 7 s' }],
     ['host-service - HTTP 200 echo-2 ', { kind: 'host-service', to: '-', ok: true, answer: 'echo-2' }],
+    ['host-port echo-2 HTTP 200 echo-2', { kind: 'host-port', to: 'echo-2', ok: true, answer: 'echo-2' }],
     ['host - Connection refused', { kind: 'host', to: '-', ok: false, answer: 'Connection refused' }],
     ['large echo-0 HTTP 200 {"responses":["~"]}', { kind: 'large', to: 'echo-0', ok: true, answer: 'echo-0' }],
     ['nothing - bash is not installed', { kind: 'host', to: '-', ok: false, answer: 'bash is not installed' }],
