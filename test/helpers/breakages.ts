@@ -32,7 +32,7 @@ export interface Breakage {
 }
 
 const quota = (bytes: string): string =>
-  `sed -i "s/--quota-backend-bytes=[0-9]*/--quota-backend-bytes=${bytes}/" /etc/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart etcd`;
+  `sed -i "s/--quota-backend-bytes=[0-9]*/--quota-backend-bytes=${bytes}/" /usr/lib/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart etcd`;
 
 /** What verify must notice, on a lab of one control plane and two workers. */
 export const breakages: readonly Breakage[] = [

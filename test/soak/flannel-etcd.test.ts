@@ -56,6 +56,7 @@ test('a second control plane joins etcd as its users know it, and leaves', async
     lab.on('w-1', `tr '\\0' '\\n' </proc/$(systemctl show -P MainPID flanneld)/cmdline | grep -c ${host}`);
   await lab.ok('join', 'w-2', '--address', host, '--role', 'control-plane', '--yes');
   await lab.ok('verify');
+  expect(await lab.on('cp-1', `${ETCDCTL} member list`)).toContain(' w-2,');
   expect(await endpoints()).toBe('1');
   await lab.on('w-2', 'systemctl start etcd-defrag.service');
   await lab.ok('remove', 'w-2', '--yes');

@@ -1,42 +1,16 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { parse } from 'yaml';
 import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
 import { powerOff, powerOn } from '../../src/lab/index.ts';
-import { API_CLIENT } from '../helpers/api-client.ts';
+import { installClient, MODES, startClients } from '../helpers/api-client.ts';
 import { testLab, type TestLab } from '../helpers/lab.ts';
-
-interface Outcome {
-  requests: number;
-  failed: [number, string, string][];
-  gap: number;
-}
 
 const HEALTH = `${LOCAL_ETCDCTL} endpoint health --cluster 2>&1`;
 
-const MODES = ['new', 'kept'] as const;
 let lab: TestLab;
 beforeAll(async () => {
   lab = await testLab('soak-ha', { hosts: 5, controlPlanes: 3 });
   await lab.ok('apply', '--yes');
-  const { stdout } = await lab.ok('kubeconfig');
-  const { clusters, users } = parse(stdout) as {
-    clusters: { cluster: Record<string, string> }[];
-    users: { user: Record<string, string> }[];
-  };
-  const files = {
-    'ca.crt': clusters[0]!.cluster['certificate-authority-data']!,
-    'client.crt': users[0]!.user['client-certificate-data']!,
-    'client.key': users[0]!.user['client-key-data']!,
-    'client.py': Buffer.from(API_CLIENT).toString('base64'),
-  };
-  await lab.on(
-    'w-1',
-    `DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends python3-minimal libpython3-stdlib >/dev/null; mkdir -m 0700 /root/client; cd /root/client; ${Object.entries(
-      files,
-    )
-      .map(([name, bytes]) => `echo ${bytes} | base64 -d >${name}`)
-      .join('; ')}`,
-  );
+  await installClient(lab, 'w-1');
 });
 afterAll(() => lab.down());
 
@@ -53,9 +27,7 @@ test.each(['cp-1', 'cp-2', 'cp-3'])(
   'the API stays up for a client on a worker while %s has no power, and it comes back by itself',
   async (host) => {
     const other = host === 'cp-1' ? 'cp-2' : 'cp-1';
-    await lab.on('w-1', 'rm -f /root/client/end*');
-    const clients = MODES.map((mode) => lab.on('w-1', `python3 /root/client/client.py ${mode} ha-${mode} /root/client/end`));
-    await lab.on('w-1', MODES.map((mode) => `until [ -e /root/client/end.ha-${mode} ]; do sleep 0.1; done`).join('; '));
+    const clients = await startClients(lab, 'w-1');
     const off = Date.now() / 1000;
     await powerOff({ name: lab.name, host });
     const down = await balancerSaid(host, 'DOWN', off);
@@ -65,8 +37,7 @@ test.each(['cp-1', 'cp-2', 'cp-3'])(
     await powerOn({ name: lab.name, host });
     await balancerSaid(host, 'UP', on);
     await lab.on(other, `until [ "$(${HEALTH} | grep -c 'is healthy')" = 3 ]; do sleep 0.5; done`);
-    await lab.on('w-1', 'touch /root/client/end');
-    const outcomes = (await Promise.all(clients)).map((text) => JSON.parse(text) as Outcome);
+    const outcomes = await clients.end();
     for (const [i, { requests, failed, gap }] of outcomes.entries()) {
       process.stderr.write(
         `${host} off, ${MODES[i]} connections: ${failed.length} of ${requests} requests failed, longest gap ${gap.toFixed(1)} s; the balancer knew ${(down - off).toFixed(1)} s after the order\n`,

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join as playbook } from '../../../playbooks/join.ts';
 import { SlipwayError } from '../../base/errors.ts';
+import { controlPlanes, isEtcdMember } from '../../components/topology.ts';
 import { addHost, type HostInput } from '../../config/edit.ts';
 import { readClusterFile } from '../../config/load.ts';
 import { parseCluster } from '../../config/parse.ts';
@@ -19,7 +20,7 @@ export const join: Handler = async ({ args, options: given }, io) => {
   const options = globalOptions(given);
   const before = await readClusterFile(options.file);
   const added = newHost(args, given);
-  const text = added ? addHost(before, added) : before;
+  const text = added ? withHost(before, { added, file: options.file }) : before;
   const { cluster } = parseCluster(text, options.file);
   const names = limitTo(cluster, added ? [added.name ?? added.address] : args, '');
   if (!names)
@@ -72,6 +73,15 @@ function newHost(args: readonly string[], given: Readonly<Record<string, unknown
     address,
     ...(roles === undefined ? {} : { roles: roles as NonNullable<HostInput['roles']> }),
   };
+}
+
+/** The cluster file with the host. Where all control planes keep etcd, and the file says so of each, a new one does too. */
+export function withHost(before: string, { added, file }: { added: HostInput; file: string }): string {
+  const text = addHost(before, added);
+  const { cluster } = parseCluster(text, file);
+  const apart = controlPlanes(cluster).filter((host) => !isEtcdMember(host));
+  const stacked = apart.length === 1 && apart[0]!.address === added.address && controlPlanes(cluster).length > 1;
+  return stacked ? addHost(before, { ...added, roles: [...(added.roles ?? []), 'etcd'] }) : text;
 }
 
 function usage(message: string, hint: string): SlipwayError {

@@ -1,0 +1,67 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
+import { installClient, MODES, startClients } from '../helpers/api-client.ts';
+import { testLab, type TestLab } from '../helpers/lab.ts';
+
+const LATER = ['cp-2', 'cp-3', 'cp-4', 'cp-5'];
+let lab: TestLab;
+let clients: Awaited<ReturnType<typeof startClients>>;
+const addresses: Record<string, string> = {};
+beforeAll(async () => {
+  lab = await testLab('soak-growing', { hosts: 6, controlPlanes: 5 });
+  const clusterFile = join(lab.directory, 'cluster.yaml');
+  let text = await readFile(clusterFile, 'utf8');
+  for (const name of LATER) {
+    const line = new RegExp(`^ +- \\{ name: ${name},.*\\n`, 'm').exec(text)![0];
+    addresses[name] = /address: ([\d.]+)/.exec(line)![1]!;
+    text = text.replace(line, '');
+  }
+  await writeFile(clusterFile, text);
+  await lab.ok('apply', '--yes');
+  await installClient(lab, 'w-1');
+  clients = await startClients(lab, 'w-1');
+});
+afterAll(() => lab.down());
+
+/** Members that vote, as etcd itself lists them. */
+async function members(): Promise<string> {
+  const listed = await lab.on('cp-1', `${LOCAL_ETCDCTL} member list`);
+  return listed
+    .split('\n')
+    .map((line) => line.split(', '))
+    .flatMap(([, status, name, , , learner]) => (status === 'started' && learner === 'false' ? [name] : [`${name} ${status}`]))
+    .sort()
+    .join(' ');
+}
+
+test.each([[['cp-2', 'cp-3']], [['cp-4', 'cp-5']]])('%s join, one after the other as members of etcd', async (names) => {
+  for (const name of names) {
+    await lab.ok('join', name, '--address', addresses[name]!, '--role', 'control-plane', '--yes');
+  }
+  expect(await members()).toBe(['cp-1', ...LATER.slice(0, LATER.indexOf(names.at(-1)!) + 1)].join(' '));
+  await lab.ok('verify');
+});
+
+test('is told the safe order when two are to leave at once', async () => {
+  const { exitCode, stderr } = await lab.slipway('remove', 'cp-4', 'cp-5', '--yes');
+  expect([exitCode, stderr]).toEqual([5, expect.stringContaining('slipway remove cp-4; slipway remove cp-5')]);
+});
+
+test.each([...LATER].reverse())('%s leaves', async (name) => {
+  await lab.ok('remove', name, '--yes');
+  expect(await members()).toBe(['cp-1', ...LATER.slice(0, LATER.indexOf(name))].join(' '));
+});
+
+test('a client on a worker was served all the time', async () => {
+  await lab.ok('verify');
+  for (const [i, { requests, failed, gap }] of (await clients.end()).entries()) {
+    process.stderr.write(
+      `1 to 5 to 1 control planes, ${MODES[i]} connections: ${failed.length} of ${requests} requests failed, longest gap ${gap.toFixed(1)} s\n`,
+    );
+    expect(requests).toBeGreaterThan(1000);
+    // Elections of etcd, of which a removal may cause one each, take less than two seconds.
+    expect(failed.length / requests).toBeLessThan(0.02);
+  }
+});
