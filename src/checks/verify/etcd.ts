@@ -53,7 +53,7 @@ echo '@status'; ${ETCDCTL} --command-timeout=5s endpoint status --cluster -w jso
 
 /** Identifiers have 64 bits, more than a number of JavaScript can hold. */
 function parse<T>(text: string): T {
-  return JSON.parse(text.replace(/:(\d{15,})/g, ':"$1"')) as T;
+  return JSON.parse(text.replace(/":(\d{15,})/g, '":"$1"')) as T;
 }
 
 function memberFindings(context: CheckContext, views: readonly { host: string; members: Members['members'] }[]): Finding[] {

@@ -403,7 +403,7 @@ describe('etcd', () => {
     ['is well', [member('cp-1')], [status()], 'pass', /^1 member/],
     ['has a member too many', [member('cp-1'), member('old')], [status()], 'fail', /has the member old, which is no etcd host/],
     ['lacks a member', [], [status()], 'fail', /does not know cp-1 as a member/],
-    ['has an alarm', [member('cp-1')], [status({ errors: ['memberID:1 alarm:NOSPACE'] })], 'fail', /alarm:NOSPACE/],
+    ['has an alarm', [member('cp-1')], [status({ errors: ['memberID:8925027824743593106 alarm:NOSPACE '] })], 'fail', /alarm:NOSPACE/],
     ['is nearly full', [member('cp-1')], [status({ dbSize: 7.5e9 })], 'warn', /94 % of its quota/],
     ['has no leader', [member('cp-1')], [status({ leader: undefined })], 'fail', /no leader/],
   ])('%s', (_, members, statuses, ok, message) => {
