@@ -6,20 +6,24 @@ import { installClient, MODES, startClients } from '../helpers/api-client.ts';
 import { testLab, type TestLab } from '../helpers/lab.ts';
 
 const LATER = ['cp-2', 'cp-3', 'cp-4', 'cp-5'];
+const LAST = 'w-4';
 let lab: TestLab;
 let clients: Awaited<ReturnType<typeof startClients>>;
 const addresses: Record<string, string> = {};
+let installed: number;
 beforeAll(async () => {
-  lab = await testLab('soak-growing', { hosts: 6, controlPlanes: 5 });
+  lab = await testLab('soak-growing', { hosts: 9, controlPlanes: 5 });
   const clusterFile = join(lab.directory, 'cluster.yaml');
   let text = await readFile(clusterFile, 'utf8');
-  for (const name of LATER) {
+  for (const name of [...LATER, LAST]) {
     const line = new RegExp(`^ +- \\{ name: ${name},.*\\n`, 'm').exec(text)![0];
     addresses[name] = /address: ([\d.]+)/.exec(line)![1]!;
     text = text.replace(line, '');
   }
   await writeFile(clusterFile, text);
+  const start = performance.now();
   await lab.ok('apply', '--yes');
+  installed = performance.now() - start;
   await installClient(lab, 'w-1');
   clients = await startClients(lab, 'w-1');
 });
@@ -42,6 +46,17 @@ test.each([[['cp-2', 'cp-3']], [['cp-4', 'cp-5']]])('%s join, one after the othe
   }
   expect(await members()).toBe(['cp-1', ...LATER.slice(0, LATER.indexOf(names.at(-1)!) + 1)].join(' '));
   await lab.ok('verify');
+});
+
+test('a worker joins the eight others through one control plane', async () => {
+  const start = performance.now();
+  const { stdout } = await lab.ok('join', LAST, '--address', addresses[LAST]!, '--yes', '--events', '-');
+  const joined = performance.now() - start;
+  const finished = stdout.split('\n').find((line) => line.includes('"code":"run.finished"'))!;
+  expect(Object.keys((JSON.parse(finished) as { stats: object }).stats).sort()).toEqual(['cp-1', LAST]);
+  process.stderr.write(
+    `join of a worker to eight hosts: ${(joined / 1000).toFixed(1)} s; the installation of four: ${(installed / 1000).toFixed(1)} s\n`,
+  );
 });
 
 test('is told the safe order when two are to leave at once', async () => {
