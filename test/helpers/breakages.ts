@@ -107,7 +107,7 @@ export const breakages: readonly Breakage[] = [
   {
     name: 'an etcd that has used up its quota',
     host: 'cp-1',
-    breaks: `${quota('1048576')}; ${LOCAL_ETCDCTL} put /full yes 2>&1 | grep 'space exceeded'`,
+    breaks: `${quota('65536')}; ${LOCAL_ETCDCTL} put /full yes 2>&1 | grep 'space exceeded'`,
     mends: `${quota('8589934592')}; ${LOCAL_ETCDCTL} alarm disarm; until ${KUBECTL} get --raw /readyz >/dev/null 2>&1; do sleep 0.2; done`,
     named: { etcd: /^etcd at https:\/\/[\d.]+:2379 says: .*NOSPACE/ },
   },

@@ -1,6 +1,7 @@
 /**
  * Shell text that prints what a host is made of, as lines: files with modes, owners and contents, links, users, units, interfaces, addresses,
- * routes, packet filter, kernel parameters, mounts, packages and processes. Left out is what any boot or package changes by itself.
+ * routes, packet filter, kernel parameters, mounts, packages and processes. Left out is what any boot or package changes by itself,
+ * and systemd-modules-load, which fails at a boot in a container that may not load modules.
  */
 export const FINGERPRINT = `
 find / /var -xdev \\( -path /proc -o -path /sys -o -path /run/systemd -o -path /var/log/journal -o -path /var/lib/systemd -o -path /var/cache -o -path /var/lib/apt -o -path /tmp -o -path /var/tmp -o -path /root/.ssh \\) -prune -o -printf '%y %m %u:%g %p %l\\n' 2>/dev/null |
@@ -8,8 +9,8 @@ find / /var -xdev \\( -path /proc -o -path /sys -o -path /run/systemd -o -path /
 find /run -maxdepth 1 -printf '%y %p\\n' | grep -v -e /run/utmp -e /run/adduser -e /run/haproxy | sort
 find /etc -xdev -type f ! -name ld.so.cache ! -name '*-' -exec sha256sum {} + 2>/dev/null | sort -k 2
 getent passwd | sort; getent group | sort
-systemctl list-unit-files --no-legend --no-pager | awk '{ print "unit", $1, $2 }' | sort
-systemctl list-units --all --no-legend --plain --no-pager --type=service,socket,timer | awk '$3 != "inactive" { print "active", $1, $3 }' | grep -v -e '@' -e run- -e apt- -e session- | sort
+systemctl list-unit-files --no-legend --no-pager | awk '$2 != "transient" { print "unit", $1, $2 }' | sort
+systemctl list-units --all --no-legend --plain --no-pager --type=service,socket,timer | awk '$3 != "inactive" { print "active", $1, $3 }' | grep -v -e '@' -e run- -e apt- -e session- -e systemd-modules-load | sort
 ip -br link | sed 's/@.*//; s/ .*//' | sort; ip -o -4 address | awk '{ print $2, $4 }'; ip route
 for t in iptables ip6tables; do
   # An empty table is there as soon as anybody has asked for it.

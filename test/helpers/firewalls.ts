@@ -7,7 +7,7 @@ const APT = 'DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout
 /** Each host has a firewall that drops all that nobody asked for, in and through; SSH is what its administrator let in. */
 const FIREWALLS: Readonly<Record<string, { set: string; reload: string; rules: string }>> = {
   'cp-1': {
-    set: `${APT} ufw >/dev/null && ufw allow 22/tcp >/dev/null && ufw --force enable >/dev/null`,
+    set: `${APT} ufw >/dev/null && ufw allow 22/tcp >/dev/null && ufw --force enable >/dev/null && systemctl start ufw`,
     reload: 'ufw reload >/dev/null',
     rules: 'ufw show added; cat /etc/ufw/user.rules',
   },

@@ -139,9 +139,9 @@ export function callerScript({ own, port, pods, services, hostPort, patience }: 
     return `s_call '${words}' ${address} ${to} ${until} ${seconds} ${request}`;
   };
   const calls = [
-    ...Object.entries(pods).map(([name, address]) => line(`pod ${name}`, address, { port, until: 3 })),
+    ...Object.entries(pods).map(([name, address]) => line(`pod ${name}`, address, { port, until: POD_PATIENCE })),
     ...Object.entries(pods).map(([name, address]) =>
-      line(`large ${name}`, address, { port, until: 3, request: '"echo%3Fmsg%3D$s_large"' }),
+      line(`large ${name}`, address, { port, until: POD_PATIENCE, request: '"echo%3Fmsg%3D$s_large"' }),
     ),
     // A resolver that does not answer is asked with every search domain, a second each.
     ...(services.name === undefined ? [] : [line('dns -', services.name, { seconds: 12 })]),
@@ -169,6 +169,8 @@ wait
 `;
 }
 
+/** Seconds, more than one call may take: on a busy machine a first one may be lost. */
+const POD_PATIENCE = 8;
 /** Bytes: some packets of full size, whatever the network's. */
 const LARGE = 4000;
 

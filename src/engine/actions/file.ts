@@ -32,7 +32,9 @@ export const file: Kind<FileAction> = {
     const chown = owner === 'root:root' ? '' : sh`chown ${owner} ${temporary}; `;
     return (
       // systemd reads /usr/lib/systemd/system everywhere; a Debian that keeps /lib apart from /usr/lib (11, when it was upgraded) may not have it.
-      (isUnitFile(path) ? sh`note units ${basename(path)}; [ -d ${dirname(path)} ] || mkdir -p ${dirname(path)}; ` : '') +
+      (isUnitFile(path)
+        ? sh`note units ${basename(path)}; [ -d ${dirname(path)} ] || { note made ${dirname(path)}; mkdir -p ${dirname(path)}; }; `
+        : '') +
       sh`own ${path}; rm -f ${temporary}; (umask 077; : >${temporary}); ` +
       chown +
       chmod +

@@ -82,6 +82,8 @@ sort -ru ${VAR}/owned 2>/dev/null | while read -r s_p; do
     rm -rf --one-file-system -- "$s_p"
   fi
 done
+# Directories of others that we were the first to need: others may have come since.
+for s_p in $(cat $s_before/made 2>/dev/null); do rmdir "$s_p" 2>/dev/null || :; done
 rm -rf --one-file-system ${OPT}`;
 
 /** Users, kernel parameters, and units of others that had names of ours. */
