@@ -36,7 +36,7 @@ s_report() { printf '@%s %s %s\n' ${token} "$1" "$2"; }
 exec 8>>${RUN}/steps
 flock -sn 8 && [ "$(cat ${RUN}/token 2>/dev/null)" = ${run} ] || { s_report displaced 0; exit 0; }
 read -r s_x s_x s_x s_x s_group s_x </proc/$$/stat
-printf '%s %s\n' "$s_group" ${waitFor ? 'wait' : 'end'} >${RUN}/running/$$
+printf '%s %s %s\n' "$s_group" ${waitFor ? 'wait' : 'end'} "$(cut -d ' ' -f 22 /proc/"$s_group"/stat)" >${RUN}/running/$$
 trap 'rm -f ${RUN}/running/$$' EXIT
 s_owned="|$(tr '\n' '|' <${VAR}/owned 2>/dev/null)"
 own() {

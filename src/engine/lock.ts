@@ -94,8 +94,10 @@ printf '%s\n' ${info.run} >${RUN}/token
 end_all() {
   for f in ${RUN}/running/*; do
     [ -e "$f" ] || continue
-    read -r group what <"$f"
+    read -r group what started <"$f"
     case $group in '' | *[!0-9]* | 0 | 1) continue ;; esac
+    # The number of a group that has ended may be somebody else's by now; while it has members it is not given away.
+    case $(cut -d ' ' -f 22 /proc/"$group"/stat 2>/dev/null) in '' | "$started") ;; *) continue ;; esac
     [ "$what" = wait ] || kill -"$1" -"$group" 2>/dev/null
   done
 }
