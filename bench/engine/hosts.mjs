@@ -77,7 +77,7 @@ async function startServer(work, { addresses, disk }) {
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',
     // What all clients know. OpenSSH's own first choice costs each ssh 0.2 s of processor time, and the libraries of the other tools do not know it.
-    'KexAlgorithms curve25519-sha256',
+    'KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org',
     'MaxStartups 10000',
     'LoginGraceTime 600',
     '',
