@@ -16,9 +16,9 @@ await installPackages(['integration']);
 await build();
 
 const { startHosts } = await import('./engine/hosts.mjs');
-const { measured } = await import('./engine/measure.mjs');
+const { measured } = await import('./measure.mjs');
 const { tools, versions } = await import('./engine/tools.mjs');
-const { machine, median, rounded, today } = await import('./machine.mjs');
+const { machine, median, rounded, today } = await import('./results.mjs');
 
 const described = { date: today(), machine: machine(), versions: await versions() };
 const work = mkdtempSync(join(tmpdir(), 'slipway-bench-'));

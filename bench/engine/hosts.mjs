@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { $ } from 'zx';
-import { group } from './measure.mjs';
+import { group } from '../measure.mjs';
 
 const quiet = $({ quiet: true });
 /** What a host has for itself. All of it is in memory: real hosts do not share one disk. /tmp is last, because it hides the others. */

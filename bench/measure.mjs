@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cgroups, destroyGroup, memoryOf } from '../../dist/src/lab/cgroups.js';
+import { cgroups, destroyGroup, memoryOf } from '../dist/src/lab/cgroups.js';
 
 const groups = await cgroups();
 const accounting = groups.version === 2 ? groups.hierarchies : groups.hierarchies.filter((path) => /memory|cpuacct/.test(path));

@@ -25,3 +25,7 @@ export function median(numbers) {
 export function rounded(number, digits = 2) {
   return Number(number.toFixed(digits));
 }
+
+export function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0)} MB`;
+}
