@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, buildBinaries, installDependencies, installPackages, makeLabImage, requireNode, root } from '../test/setup.mjs';
@@ -22,13 +22,18 @@ export async function benchLab(name) {
     clusterFile: join(directory, 'cluster.yaml'),
     quiet,
     slipway,
+    /** Of the hosts there are now, the control plane's first. */
+    addresses: [],
     /** Hosts that nobody has touched; resolves with their addresses. */
     async fresh() {
       await quiet`${slipway} lab down --name ${name}`;
       rmSync(directory, { recursive: true, force: true });
       mkdirSync(directory);
       await quiet`${slipway} lab up --name ${name} --directory ${directory}`;
-      return [...readFileSync(join(directory, 'cluster.yaml'), 'utf8').matchAll(/address: ([\d.]+)/g)].map((match) => match[1]);
+      copyFileSync(join(directory, 'known_hosts'), join(directory, 'known_hosts.straight'));
+      const text = readFileSync(join(directory, 'cluster.yaml'), 'utf8');
+      this.addresses = [...text.matchAll(/address: ([\d.]+)/g)].map((match) => match[1]);
+      return this.addresses;
     },
     async end() {
       await quiet`${slipway} lab down --name ${name}`.nothrow();
