@@ -1,28 +1,23 @@
 // npm run bench:install [-- ROUNDS]: installs the same cluster by the hand-written oracle (bench/install.sh) and by slipway, in turn, on fresh hosts
-// of this machine, and prints seconds, their ratio, round trips and bytes. Run it on an idle machine.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// of this machine, and prints seconds, their ratio, stages, round trips, bytes, and what an apply without changes takes afterwards. Run it on an idle
+// machine.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, buildBinaries, installDependencies, installPackages, makeLabImage, requireNode, root } from '../test/setup.mjs';
+import { root } from '../test/setup.mjs';
+import { benchLab } from './lab.mjs';
 
 const rounds = Number(process.argv[2] ?? 3);
-requireNode();
-await installDependencies();
-await installPackages(['lab']);
-await build();
-await buildBinaries();
-await makeLabImage();
+const lab = await benchLab('bench');
+const { work, quiet } = lab;
 
-const { $ } = await import('zx');
 const { artefactsFor, kubernetesVersions } = await import('../dist/src/artifacts/catalogue.js');
 const { defaultCacheDirectory } = await import('../dist/src/artifacts/directories.js');
 const { goSource } = await import('../dist/src/artifacts/go/source.js');
 const { createStore } = await import('../dist/src/artifacts/store.js');
-
-const work = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
-const quiet = $({ cwd: work, quiet: true });
-const slipway = [process.execPath, join(root, 'bin/slipway.js')];
-const lab = 'bench';
+const { apply, describe } = await import('./apply.mjs');
+const { keep } = await import('./report.mjs');
+const { machine, median, rounded, today } = await import('./results.mjs');
+const described = { date: today(), machine: machine(), versions: { kubernetes: kubernetesVersions.at(-1), node: process.versions.node } };
 
 /** The oracle's directory of binaries, from the same cache. */
 async function binariesDirectory() {
@@ -52,41 +47,20 @@ async function binariesDirectory() {
   return directory;
 }
 
-async function freshHosts() {
-  await quiet`${slipway} lab down --name ${lab}`;
-  await quiet`rm -rf ${join(work, 'lab')}`;
-  mkdirSync(join(work, 'lab'));
-  await quiet`${slipway} lab up --name ${lab} --directory ${join(work, 'lab')}`;
-  const text = readFileSync(join(work, 'lab/cluster.yaml'), 'utf8');
-  return [...text.matchAll(/address: ([\d.]+)/g)].map((match) => match[1]);
-}
-
 async function oracle(directory) {
-  const addresses = await freshHosts();
+  const addresses = await lab.fresh();
   const start = performance.now();
   const { stdout, stderr } =
     await quiet`${join(root, 'bench/install.sh')} --binaries ${directory} --key lab/id_ed25519 --known-hosts lab/known_hosts ${addresses}`;
-  return { seconds: (performance.now() - start) / 1000, said: (stdout + stderr).trim() };
+  return { seconds: rounded((performance.now() - start) / 1000), said: (stdout + stderr).trim() };
 }
 
-/** Until the same state as the oracle's: nodes Ready and CoreDNS available, as the first checks of verify see it. */
 async function product() {
-  await freshHosts();
-  const file = join(work, 'events.ndjson');
-  await quiet`${slipway} apply -f ${join(work, 'lab/cluster.yaml')} --yes --events ${file}`;
-  const events = readFileSync(file, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  const at = (event) => (Date.parse(event.time) - Date.parse(events[0].time)) / 1000;
-  const find = (test) => events.find(test);
-  const finished = find(({ code }) => code === 'run.finished');
-  return {
-    seconds: at(find(({ code, id }) => code === 'check.done' && id === 'coredns')),
-    stages: Object.fromEntries(events.filter(({ code }) => code === 'stage').map((event) => [event.stage, at(event)])),
-    verified: at(finished),
-    stats: finished.stats,
-  };
+  await lab.fresh();
+  const install = await apply(lab, 'install');
+  const again = await apply(lab, 'again');
+  if (again.steps !== 0) throw new Error(`the second apply did ${again.steps} steps`);
+  return { install, again };
 }
 
 try {
@@ -94,28 +68,22 @@ try {
   const rows = [];
   for (let round = 1; round <= rounds; round++) {
     const hand = await oracle(directory);
-    const ours = await product();
-    rows.push({ hand: hand.seconds, ours: ours.seconds });
+    const { install, again } = await product();
+    const ratio = rounded(install.stages.ready / hand.seconds);
+    rows.push({ oracleSeconds: hand.seconds, ratio, install, again });
     console.log(
-      `round ${round}: oracle ${hand.seconds.toFixed(1)} s, slipway ${ours.seconds.toFixed(1)} s, ratio ${(ours.seconds / hand.seconds).toFixed(2)}`,
+      `round ${round}: oracle ${hand.seconds.toFixed(1)} s, slipway ${install.stages.ready.toFixed(1)} s, ratio ${ratio.toFixed(2)}`,
     );
     console.log(`  oracle: ${hand.said.replaceAll('\n', '; ')}`);
-    console.log(
-      `  slipway: ${Object.entries(ours.stages)
-        .map(([stage, seconds]) => `${stage} at ${seconds.toFixed(1)}`)
-        .join(', ')}; whole verification done at ${ours.verified.toFixed(1)} s`,
-    );
-    for (const [host, { roundTrips, bytesSent }] of Object.entries(ours.stats))
-      console.log(`  ${host}: 1 connection, ${roundTrips} round trips, ${(bytesSent / 1e6).toFixed(0)} MB sent`);
+    describe(install);
+    console.log('  again, with nothing to do:');
+    describe(again);
   }
-  const median = (key) => {
-    const sorted = rows.map((row) => row[key]).sort((x, y) => x - y);
-    return (sorted[(rows.length - 1) >> 1] + sorted[rows.length >> 1]) / 2;
-  };
-  console.log(
-    `median: oracle ${median('hand').toFixed(1)} s, slipway ${median('ours').toFixed(1)} s, ratio ${(median('ours') / median('hand')).toFixed(2)} (aim: 1.15)`,
-  );
+  const of = (pick) => median(rows.map(pick));
+  const hand = of(({ oracleSeconds }) => oracleSeconds);
+  const ours = of(({ install }) => install.stages.ready);
+  console.log(`median: oracle ${hand.toFixed(1)} s, slipway ${ours.toFixed(1)} s, ratio ${(ours / hand).toFixed(2)} (aim: 1.15)`);
+  keep('install', { ...described, rows });
 } finally {
-  await quiet`${slipway} lab down --name ${lab}`.nothrow();
-  rmSync(work, { recursive: true, force: true });
+  await lab.end();
 }

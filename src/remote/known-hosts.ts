@@ -49,16 +49,19 @@ export function fingerprint(key: Buffer): string {
 
 /** What the files say about a key that a host presents. */
 export function verify(entries: readonly KnownHost[], host: { address: string; port: number }, presented: PresentedKey): Verdict {
-  const own = matching(entries, knownHostsName(host.address, host.port));
+  const name = knownHostsName(host.address, host.port);
   // A key that is known for the bare name is good for any port of it, but a bare entry never makes another port's key "changed" (as in OpenSSH).
-  const bare = host.port === 22 ? [] : matching(entries, knownHostsName(host.address, 22));
-  const same = (entry: KnownHost): boolean => Buffer.from(entry.key, 'base64').equals(presented.key);
+  const names = host.port === 22 ? [name] : [name, knownHostsName(host.address, 22)];
+  // Keys first, names then: a fleet's file has a line for every host, and to compare a name can cost a digest.
+  const same = entries.filter(({ key }) => Buffer.from(key, 'base64').equals(presented.key));
+  const marked = (marker: KnownHost['marker']): KnownHost | undefined =>
+    names.flatMap((one) => matching(same, one)).find((entry) => entry.marker === marker);
 
-  const revoked = [...own, ...bare].find((entry) => entry.marker === '@revoked' && same(entry));
+  const revoked = marked('@revoked');
   if (revoked !== undefined) return { kind: 'revoked', entry: revoked };
-  const known = [...own, ...bare].find((entry) => entry.marker === '' && same(entry));
+  const known = marked('');
   if (known !== undefined) return { kind: 'known', entry: known };
-  const others = own.filter((entry) => entry.marker === '');
+  const others = matching(entries, name).filter((entry) => entry.marker === '');
   const other = others.find((entry) => entry.type === presented.type) ?? others[0];
   return other === undefined ? { kind: 'unknown' } : { kind: 'changed', entry: other };
 }
@@ -92,6 +95,7 @@ export function matchesHosts(hosts: string, name: string): boolean {
 }
 
 function matchesPattern(pattern: string, name: string): boolean {
+  if (!/[*?]/.test(pattern)) return pattern === name;
   const source = [...pattern].map((c) => (c === '*' ? '.*' : c === '?' ? '.' : c.replace(/[\\^$.|+(){}[\]]/g, '\\$&'))).join('');
   return new RegExp(`^${source}$`, 's').test(name);
 }

@@ -41,6 +41,7 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
   };
 
   const relay = (from: Socket, to: Socket, side: 'client' | 'server'): void => {
+    const later = inOrder();
     let free = 0;
     from.on('data', (chunk: Buffer) => {
       if (hole[side]) return;
@@ -50,23 +51,24 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
       }
       const now = performance.now();
       free = Math.max(free, now) + (chunk.length / rate) * 1000;
-      const wait = free - now + delayMs;
-      if (wait <= 0) {
+      if (free + delayMs <= now) {
         if (!to.write(chunk)) {
           from.pause();
           to.once('drain', () => from.resume());
         }
         return;
       }
-      if (rate !== Infinity) from.pause();
-      setTimeout(() => {
+      later(free + delayMs, () => {
         if (!hole[side] && to.writable) to.write(chunk);
-        from.resume();
-      }, wait);
+      });
+      // The line is taken while the bytes go in; others may follow while these are on their way.
+      if (rate === Infinity) return;
+      from.pause();
+      setTimeout(() => from.resume(), free - now);
     });
-    from.on('end', () => void (hole[side] || setTimeout(() => to.end(), delayMs)));
+    from.on('end', () => void (hole[side] || later(performance.now() + delayMs, () => to.end())));
     from.on('error', () => {});
-    from.on('close', () => void (hole[side] || setTimeout(() => to.destroy(), delayMs)));
+    from.on('close', () => void (hole[side] || later(performance.now() + delayMs, () => to.destroy())));
   };
 
   const listener = createServer((client) => {
@@ -107,5 +109,18 @@ export async function startTcpProxy(targetPort: number, targetHost = '127.0.0.1'
       listener.close();
       await once(listener, 'close');
     },
+  };
+}
+
+/** Does one thing after the other, each not before its time: two timers that are due in the same millisecond may change places. */
+function inOrder(): (time: number, act: () => void) => void {
+  const waiting: { time: number; act: () => void }[] = [];
+  const next = (): void => {
+    while (waiting[0] !== undefined && waiting[0].time <= performance.now()) waiting.shift()!.act();
+    if (waiting[0] !== undefined) setTimeout(next, Math.ceil(waiting[0].time - performance.now()));
+  };
+  return (time, act) => {
+    waiting.push({ time, act });
+    if (waiting.length === 1) setTimeout(next, Math.ceil(time - performance.now()));
   };
 }
