@@ -103,7 +103,9 @@ const network = z.strictObject({
       store: z
         .enum(['kubernetes', 'etcd'])
         .default('kubernetes')
-        .describe('Where flannel keeps its leases: the Kubernetes API, or etcd, where it gets a user that may use its own prefix only. Cannot be changed later.'),
+        .describe(
+          'Where flannel keeps its leases: the Kubernetes API, or etcd, where it gets a user that may use its own prefix only. Cannot be changed later.',
+        ),
       mtu: z.int().min(576).max(9216).optional().describe("MTU of the pod network. Default: flannel derives it from the interface's."),
     })
     .prefault({})
