@@ -109,7 +109,7 @@ export const breakages: readonly Breakage[] = [
     host: 'cp-1',
     breaks: `${quota('65536')}; ${LOCAL_ETCDCTL} put /full yes 2>&1 | grep 'space exceeded'`,
     mends: `${quota('8589934592')}; ${LOCAL_ETCDCTL} alarm disarm; until ${KUBECTL} get --raw /readyz >/dev/null 2>&1; do sleep 0.2; done`,
-    named: { etcd: /^etcd at https:\/\/[\d.]+:2379 says: .*NOSPACE/ },
+    named: { etcd: /etcd at https:\/\/[\d.]+:2379 says: .*NOSPACE/ },
   },
   {
     name: 'a CoreDNS that was deleted',
