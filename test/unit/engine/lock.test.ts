@@ -25,9 +25,7 @@ const runner = {
   open(script: string, { onLine }: { onLine: (line: string) => void }) {
     const child = spawn('sh', ['-c', script.replaceAll(RUN, join(root, 'run')).replaceAll(VAR, join(root, 'var'))]);
     createInterface({ input: child.stdout }).on('line', onLine);
-    const done = new Promise<RunResult>((resolve) =>
-      child.on('close', (code) => resolve({ code: code ?? 255, stdout: '', stderr: '' })),
-    );
+    const done = new Promise<RunResult>((resolve) => child.on('close', (code) => resolve({ code: code ?? 255, stdout: '', stderr: '' })));
     return { done, writeLine: (line: string) => child.stdin.write(`${line}\n`), end: () => child.stdin.end() };
   },
 } as unknown as Runner;
