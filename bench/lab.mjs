@@ -1,16 +1,11 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, buildBinaries, installDependencies, installPackages, makeLabImage, requireNode, root } from '../test/setup.mjs';
+import { prepareLab, root } from '../test/setup.mjs';
 
 /** Everything that an install on hosts of this machine needs, and the directory and the lab for it. */
 export async function benchLab(name) {
-  requireNode();
-  await installDependencies();
-  await installPackages(['lab']);
-  await build();
-  await buildBinaries();
-  await makeLabImage();
+  await prepareLab();
   const { $ } = await import('zx');
   const work = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
   const directory = join(work, 'lab');

@@ -1,17 +1,12 @@
 // npm run demo: from nothing to a verified three-node cluster on hosts of this machine. Does all the set-up it needs; quick the second time.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, buildBinaries, installDependencies, installPackages, makeLabImage, requireNode, root, step } from './setup.mjs';
+import { prepareLab, root, step } from './setup.mjs';
 
 const name = 'demo';
 const directory = join(root, name);
 
-requireNode();
-await installDependencies();
-await installPackages(['lab']);
-await build();
-await buildBinaries();
-await makeLabImage();
+await prepareLab();
 
 const { $ } = await import('zx');
 const slipway = join(root, 'bin/slipway.js');

@@ -154,6 +154,16 @@ export async function makeLabImage() {
   });
 }
 
+/** Everything that an installation on lab hosts of this machine needs. */
+export async function prepareLab() {
+  requireNode();
+  await installDependencies();
+  await installPackages(['lab']);
+  await build();
+  await buildBinaries();
+  await makeLabImage();
+}
+
 function inherit(command, args, options = {}) {
   const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (error) throw error;

@@ -1,6 +1,6 @@
 import type { Component } from './component.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
-import { BIN, etcdMembers, isEtcdMember, nodeAddress, PKI, UNITS } from './topology.ts';
+import { BIN, etcdMembers, isEtcdMember, leasesInEtcd, nodeAddress, PKI, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/etcd/pki';
 const DATA = '/var/lib/etcd';
@@ -124,7 +124,7 @@ export const etcd: Component = {
         {
           port: 2379,
           protocol: 'tcp',
-          from: cluster.network.flannel.store === 'etcd' ? 'nodes' : 'control-plane',
+          from: leasesInEtcd(cluster) ? 'nodes' : 'control-plane',
           purpose: 'etcd clients',
         },
         { port: 2380, protocol: 'tcp', from: 'etcd', purpose: 'etcd peers' },

@@ -1,7 +1,7 @@
 import type { Cluster } from '../config/cluster.ts';
 import type { Component, Flag, PortSpec } from './component.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, etcdMembers, isNode, nodeAddress, nodeApiServer, UNITS } from './topology.ts';
+import { BIN, etcdMembers, isNode, leasesInEtcd, nodeAddress, nodeApiServer, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/flannel';
 const KUBECONFIG = `${CONFIG}/kubeconfig`;
@@ -17,10 +17,10 @@ export const etcdStore = {
 } as const;
 
 /** What net-conf.json is made of. */
-export function flannelConfig({ network }: Cluster): Readonly<Record<string, unknown>> {
-  const { backend, mtu, store } = network.flannel;
+export function flannelConfig(cluster: Cluster): Readonly<Record<string, unknown>> {
+  const { podCidr, nodeCidrMaskSize, flannel } = cluster.network;
   // From the API every node's subnet comes with its size.
-  return { podCidr: network.podCidr, backend, mtu, subnetLength: store === 'etcd' ? network.nodeCidrMaskSize : undefined };
+  return { podCidr, backend: flannel.backend, mtu: flannel.mtu, subnetLength: leasesInEtcd(cluster) ? nodeCidrMaskSize : undefined };
 }
 
 export const flanneld: Component = {
@@ -30,8 +30,7 @@ export const flanneld: Component = {
   owns: [CONFIG, `${UNITS}/flanneld.service`, '/etc/cni/net.d/10-slipway.conflist'],
   declare({ cluster, host }) {
     const identity = { name: 'flannel', user: 'slipway-flannel', server: nodeApiServer(cluster) };
-    const { backend, store } = cluster.network.flannel;
-    const inEtcd = store === 'etcd';
+    const inEtcd = leasesInEtcd(cluster);
     return {
       artefacts: ['flanneld'],
       directories: [{ path: CONFIG, mode: '0700' }],
@@ -67,7 +66,7 @@ export const flanneld: Component = {
           { name: 'iptables-forward-rules', value: 'false' },
         ],
       },
-      ports: ports(backend),
+      ports: ports(cluster.network.flannel.backend),
     };
   },
 };

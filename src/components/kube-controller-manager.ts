@@ -1,6 +1,6 @@
 import type { Component } from './component.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, isControlPlane, localApiServer, PKI, UNITS } from './topology.ts';
+import { BIN, isControlPlane, leasesInEtcd, localApiServer, PKI, UNITS } from './topology.ts';
 
 const identity = { name: 'controller-manager', user: 'system:kube-controller-manager', server: localApiServer };
 const CONFIG = `/etc/kubernetes/${identity.name}.conf`;
@@ -29,7 +29,7 @@ export const kubeControllerManager: Component = {
         { name: 'authentication-kubeconfig', value: CONFIG },
         { name: 'authorization-kubeconfig', value: CONFIG },
         { name: 'bind-address', value: '127.0.0.1' },
-        { name: 'allocate-node-cidrs', value: String(cluster.network.flannel.store === 'kubernetes') },
+        { name: 'allocate-node-cidrs', value: String(!leasesInEtcd(cluster)) },
         { name: 'cluster-cidr', value: cluster.network.podCidr },
         { name: 'node-cidr-mask-size', value: String(cluster.network.nodeCidrMaskSize) },
         { name: 'service-cluster-ip-range', value: cluster.network.serviceCidr },

@@ -6,6 +6,9 @@ import type { PortSpec } from './component.ts';
 export const controlPlanes = (cluster: Cluster): Host[] => cluster.hosts.filter(isControlPlane);
 export const etcdMembers = (cluster: Cluster): Host[] => cluster.hosts.filter(isEtcdMember);
 
+/** Whether flannel keeps its leases in etcd, and so is a client of it on every node. */
+export const leasesInEtcd = (cluster: Cluster): boolean => cluster.network.flannel.store === 'etcd';
+
 export const isControlPlane = (host: Host): boolean => host.roles.includes('control-plane');
 export const isEtcdMember = (host: Host): boolean => host.roles.includes('etcd');
 /** Every control-plane host is also a node; a host with etcd alone is not. */

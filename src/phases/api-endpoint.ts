@@ -1,5 +1,6 @@
 import { apiEndpoint as component } from '../components/api-endpoint.ts';
 import { flanneld } from '../components/flanneld.ts';
+import { leasesInEtcd } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
@@ -24,7 +25,7 @@ export const everyApiEndpoint: Phase<Context> = {
 
 /** What names the control planes on hosts that are otherwise left alone; certificates and all else are the business of apply. */
 export function endpointLists(context: Context, hosts: readonly Host[]): Desired[] {
-  const readers = context.cluster.network.flannel.store === 'etcd' ? [component, flanneld] : [component];
+  const readers = leasesInEtcd(context.cluster) ? [component, flanneld] : [component];
   return install({ ...context, limit: hosts.map(({ name }) => name) }, ...readers).filter(
     ({ id }) => id.endsWith('/haproxy.cfg') || id.endsWith('.service') || id.endsWith('/unit'),
   );

@@ -2,7 +2,7 @@ import { SlipwayError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
 import { ETCDCTL } from '../components/etcd.ts';
 import { etcdStore, flannelConfig } from '../components/flanneld.ts';
-import { etcdMembers, isNode } from '../components/topology.ts';
+import { etcdMembers, isNode, leasesInEtcd } from '../components/topology.ts';
 import { sha256 } from '../engine/actions/file.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
@@ -34,7 +34,7 @@ export const flannelStore: Phase<Context> = {
     const { cluster } = context;
     refuseOtherStore(context);
     const speaker = speakerOf(context);
-    if (cluster.network.flannel.store !== 'etcd' || !speaker) return [];
+    if (!leasesInEtcd(cluster) || !speaker) return [];
     const all = ['root', 'kube-apiserver', ...etcdMembers(cluster).map(({ name }) => name)];
     const config = context.render('flanneld/net-conf.json.hbs', flannelConfig(cluster)).trim();
     return [
@@ -57,10 +57,12 @@ export const flannelStore: Phase<Context> = {
 
 export const flannelStoreStep = (speaker: string): string => `${speaker}/flannel-store/users`;
 
+const CALL = `s_e() { ${ETCDCTL} --command-timeout=10s "$@"; }`;
+
 /** `all`: users of etcd that may do everything, by the names in their certificates. */
 function storeScript(all: readonly string[], config: string): string {
   const { user, prefix } = etcdStore;
-  return `s_e() { ${ETCDCTL} --command-timeout=10s "$@"; }
+  return `${CALL}
 s_user() { s_e user get "$1" >/dev/null 2>&1 || s_e user add "$1" --no-password || return; s_e user grant-role "$1" "$2"; }
 s_store() {
   for s_u in ${all.map(quote).join(' ')}; do s_user "$s_u" root || return; done
@@ -74,23 +76,27 @@ ${untilDone('s_store', 120)}`;
 
 /** The subnets of nodes would be others, and every pod would have to be made again. Throws NETWORK_STORE_FIXED (refused). */
 function refuseOtherStore(context: Context): void {
-  const { store } = context.cluster.network.flannel;
   const other = plannedHosts(context).find((host) => {
     const { files, units } = stateOf(context, host);
-    return isNode(host) && units['flanneld.service']?.loaded === true && (files[etcdStore.key] !== undefined) !== (store === 'etcd');
+    return (
+      isNode(host) && units['flanneld.service']?.loaded === true && (files[etcdStore.key] !== undefined) !== leasesInEtcd(context.cluster)
+    );
   });
   if (!other) return;
-  throw new SlipwayError(`network.flannel.store is ${store}, and flannel on ${other.name} keeps its leases in the other one`, {
-    code: 'NETWORK_STORE_FIXED',
-    category: 'refused',
-    where: { host: other.name },
-    hint: 'It cannot be changed while the cluster lives, because every pod would get another address: write what it was.',
-  });
+  throw new SlipwayError(
+    `network.flannel.store is ${context.cluster.network.flannel.store}, and flannel on ${other.name} keeps its leases in the other one`,
+    {
+      code: 'NETWORK_STORE_FIXED',
+      category: 'refused',
+      where: { host: other.name },
+      hint: 'It cannot be changed while the cluster lives, because every pod would get another address: write what it was.',
+    },
+  );
 }
 
 /** Shell text that takes a host's subnet out of the store. */
 export function forgetLease(address: string): string {
-  return `s_e() { ${ETCDCTL} --command-timeout=10s "$@"; }
+  return `${CALL}
 for s_k in $(s_e get --prefix --keys-only ${etcdStore.prefix}/subnets/); do
   case $(s_e get --print-value-only "$s_k") in *'"PublicIP":"${address}"'*) s_e del "$s_k" ;; esac
 done`;

@@ -1,7 +1,7 @@
 import { SlipwayError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
 import { ETCDCTL } from '../components/etcd.ts';
-import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL, nodeAddress } from '../components/topology.ts';
+import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL, leasesInEtcd, nodeAddress } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
@@ -113,7 +113,7 @@ export const forgetNodes: Phase<Context> = {
         words: `delete the node ${host.name}`,
         action: {
           kind: 'script',
-          script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found${storesInEtcd(context) ? `\n${forgetLease(nodeAddress(host))}` : ''}`,
+          script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found${leasesInEtcd(context.cluster) ? `\n${forgetLease(nodeAddress(host))}` : ''}`,
         },
         // A kubelet that still runs would register it again.
         needs: [idOf(context, done.drain(host)), `${host.name}/reset/units`],
@@ -124,12 +124,10 @@ export const forgetNodes: Phase<Context> = {
   },
 };
 
-const storesInEtcd = ({ cluster }: Context): boolean => cluster.network.flannel.store === 'etcd';
-
 function leaveScript(context: Context, { host, member }: { host: Host; member: Member }): string {
   const remove = untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60);
   // What etcd asks its clients for: the host's certificate outlives its membership.
-  return storesInEtcd(context) ? `${remove}\n${ETCDCTL} --command-timeout=10s user delete ${quote(host.name)} || :` : remove;
+  return leasesInEtcd(context.cluster) ? `${remove}\n${ETCDCTL} --command-timeout=10s user delete ${quote(host.name)} || :` : remove;
 }
 
 function nodeExists(context: Context, host: Host): boolean {

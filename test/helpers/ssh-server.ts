@@ -6,6 +6,7 @@ import { constants, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import type { Target } from '../../src/remote/target.ts';
+import { targetOf } from './target.ts';
 
 export interface SshServerOptions {
   user?: string;
@@ -176,21 +177,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
     identityFile,
     knownHosts,
     hostKeyLines,
-    target: (changes = {}) => ({
-      name: 'host-1',
-      address: '127.0.0.1',
-      port,
-      user,
-      identityFiles: [identityFile],
-      agent: false,
-      agentSocket: 'none',
-      become: 'none',
-      hostKeys: 'strict',
-      knownHosts: [knownHosts],
-      jump: [],
-      connectTimeoutMs: 10_000,
-      ...changes,
-    }),
+    target: (changes = {}) => ({ ...targetOf({ port, user, identityFile, knownHosts }), ...changes }),
     ...record,
     connections: () => connections.size,
     idle: () => new Promise((resolve) => (connections.size === 0 ? resolve() : void idleListeners.push(resolve))),

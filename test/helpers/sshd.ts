@@ -7,6 +7,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Target } from '../../src/remote/target.ts';
+import { targetOf } from './target.ts';
 
 const exec = promisify(execFile);
 
@@ -80,21 +81,7 @@ export async function startSshd(
     identityFile,
     knownHosts,
     hostKeys,
-    target: (changes = {}) => ({
-      name: 'host-1',
-      address: '127.0.0.1',
-      port,
-      user: userInfo().username,
-      identityFiles: [identityFile],
-      agent: false,
-      agentSocket: 'none',
-      become: 'none',
-      hostKeys: 'strict',
-      knownHosts: [knownHosts],
-      jump: [],
-      connectTimeoutMs: 10_000,
-      ...changes,
-    }),
+    target: (changes = {}) => ({ ...targetOf({ port, user: userInfo().username, identityFile, knownHosts }), ...changes }),
     log: () => log,
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) {

@@ -1,4 +1,4 @@
-import { isNode, nodeAddress } from '../../components/topology.ts';
+import { isNode, leasesInEtcd, nodeAddress } from '../../components/topology.ts';
 import { asked } from './health.ts';
 import { count, failing, list, verdict, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
 
@@ -71,10 +71,9 @@ function judge(view: View, all: readonly View[], context: CheckContext): Finding
   if (view.subnet === undefined)
     return [
       failing(name, 'flanneld has no pod subnet (/run/flannel/subnet.env)', {
-        hint:
-          context.cluster.network.flannel.store === 'etcd'
-            ? 'flanneld takes its subnet from etcd: journalctl -u flanneld'
-            : 'flanneld waits for the node’s pod CIDR, which the controller manager gives: journalctl -u flanneld',
+        hint: leasesInEtcd(context.cluster)
+          ? 'flanneld takes its subnet from etcd: journalctl -u flanneld'
+          : 'flanneld waits for the node’s pod CIDR, which the controller manager gives: journalctl -u flanneld',
       }),
     ];
   const hint = 'flanneld puts it back when it is restarted: systemctl restart flanneld';

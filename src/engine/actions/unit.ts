@@ -20,7 +20,7 @@ export const unit: Kind<UnitAction> = {
     return undefined;
   },
   shell: ({ name, path, digest, running = true, makes = [] }) =>
-    makes.map((path) => sh`own ${path}\n`).join('') +
+    makes.map((made) => sh`own ${made}\n`).join('') +
     sh`case $(systemctl show -p NeedDaemonReload ${name}):$(readlink -f "$(systemctl show -P FragmentPath ${name})") in *=no:$(readlink -f ${path})) ;; *) systemctl daemon-reload ;; esac
 SYSTEMD_OFFLINE=1 systemctl --quiet enable ${name}\n` +
     (running ? restart(name, digest) : ''),

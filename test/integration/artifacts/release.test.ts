@@ -228,7 +228,8 @@ describe('an image of a registry', () => {
 
     const archive = await store.path(locked!, 'image-coredns.tar');
     // A layer is random bytes, the last of which may be a line's end.
-    const member = async (name: string) => (await execa('tar', ['-xOf', archive, name], { encoding: 'buffer', stripFinalNewline: false })).stdout;
+    const member = async (name: string) =>
+      (await execa('tar', ['-xOf', archive, name], { encoding: 'buffer', stripFinalNewline: false })).stdout;
     const found = JSON.parse(Buffer.from(await member('index.json')).toString());
     expect(found.manifests).toEqual([
       {
