@@ -60,6 +60,12 @@ export async function slipwayIn(
   return { exitCode: exitCode ?? 255, stdout: String(stdout), stderr: String(stderr) };
 }
 
+/** What a failed run said, its end before all of it: a report that keeps only so many lines of a failure still has the reason. */
+function reasonFirst({ stdout, stderr }: Finished): string {
+  const end = stderr.trimEnd().split('\n').slice(-12).join('\n');
+  return `${end}\n\nin full:\n${stdout}\n${stderr}`;
+}
+
 /** Makes fresh hosts under a name of their own, so that tests never meet a lab of the user's. */
 export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flags = [], env = {} }: TestLabOptions = {}): Promise<TestLab> {
   // Another checkout's tests on the same machine have labs of their own; what a killed run of this one left is found again.
@@ -68,8 +74,7 @@ export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flag
   const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args, { env });
   const ok = async (...args: string[]): Promise<Finished> => {
     const finished = await slipway(...args);
-    if (finished.exitCode !== 0)
-      throw new Error(`slipway ${args.join(' ')} exited with ${finished.exitCode}\n${finished.stdout}\n${finished.stderr}`);
+    if (finished.exitCode !== 0) throw new Error(`slipway ${args.join(' ')} exited with ${finished.exitCode}\n${reasonFirst(finished)}`);
     return finished;
   };
   const everywhere = async (command: string): Promise<Record<string, string>> => {
