@@ -37,7 +37,7 @@ export const addons: Phase<Context> = {
       ),
     ];
     const ready: Desired = {
-      id: id('api'),
+      id: apiStep(speaker.name),
       host: speaker.name,
       words: 'wait until the API server is ready',
       action: {
@@ -54,6 +54,9 @@ export const addons: Phase<Context> = {
     return [ready, ...work];
   },
 };
+
+/** Done when the API server of the control plane that speaks is ready. */
+export const apiStep = (speaker: string): string => `${speaker}/addons/api`;
 
 /** CoreDNS' configuration depends on all nodes: with one of them out of a limit's reach it stays as it is. */
 function everyNodeWasRead({ cluster, facts }: Context): boolean {

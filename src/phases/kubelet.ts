@@ -1,5 +1,6 @@
 import { kubelet as component } from '../components/kubelet.ts';
 import type { Phase } from '../engine/phase.ts';
+import { startedWithApi } from './api-clients.ts';
 import type { Context } from './context.ts';
 import { install } from './install.ts';
 
@@ -7,5 +8,5 @@ export const kubelet: Phase<Context> = {
   id: 'kubelet',
   title: 'Kubelet',
   summary: 'Starts the kubelet, which registers the node.',
-  plan: (context) => install(context, component),
+  plan: (context) => startedWithApi(context, install(context, component)),
 };
