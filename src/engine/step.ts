@@ -138,7 +138,7 @@ export interface Desired {
   dueWith?: readonly string[];
 }
 
-export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'clients';
+export type Lane = 'main' | 'delivery' | 'packages' | 'images';
 
 /** A desired thing that is not so yet. */
 export interface Step extends Desired {

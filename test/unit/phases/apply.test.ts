@@ -32,6 +32,13 @@ describe('the plan of apply', () => {
       for (const need of step.needs) if (lane.get(need) === lane.get(step.id)) expect(place.get(need)!).toBeLessThan(place.get(step.id)!);
   });
 
+  test('starts what talks to the API when there is one, but on the host of that API at once', () => {
+    const { steps } = makePlan(apply, contextOf(), {});
+    const waiting = steps.filter(({ needs }) => needs.includes('cp-1/addons/api'));
+    const clients = ['kubelet', 'flanneld', 'kube-proxy'];
+    expect(named(waiting)).toEqual(['w-1', 'w-2'].flatMap((host) => clients.map((name) => `${host}/${name}/unit`)).sort());
+  });
+
   test('is empty on a cluster that is as the file says', () => {
     expect(named(planOf(installed(contextOf())))).toEqual([]);
   });
