@@ -2,11 +2,16 @@ import type { Component, PackageUse } from './component.ts';
 import { clientCertificate } from './kubernetes-client.ts';
 import { API_ENDPOINT_PORT, controlPlanes, isNode, nodeAddress, PKI, UNITS } from './topology.ts';
 
-const CONFIG = '/etc/slipway/api-endpoint';
+const DIRECTORY = '/etc/slipway/api-endpoint';
+const RUN = '/run/api-endpoint';
+export const CONFIG = `${DIRECTORY}/haproxy.cfg`;
+/** A copy of what HAProxy has read last. */
+export const CONFIG_IN_USE = `${RUN}/haproxy.cfg`;
+export const API_ENDPOINT_UNIT = 'api-endpoint.service';
 const identity = { name: 'api-endpoint', user: 'slipway-api-endpoint' };
 const client = clientCertificate(identity);
 /** Certificate and key in one file: HAProxy before 2.4 (Debian 11 has 2.2) finds a key towards servers nowhere else. */
-const PAIR = '/run/api-endpoint/client.pem';
+const PAIR = `${RUN}/client.pem`;
 
 /** What it needs of the distribution. */
 export const apiEndpointPackages: readonly PackageUse[] = [{ name: 'haproxy', provides: ['haproxy'] }];
@@ -16,19 +21,22 @@ export const apiEndpoint: Component = {
   name: 'api-endpoint',
   summary: 'HAProxy on the loopback of every node, in front of all control planes.',
   runsOn: (host, cluster) => isNode(host) && cluster.api.endpoint === 'node-local',
-  owns: [`${UNITS}/api-endpoint.service`],
+  owns: [`${UNITS}/${API_ENDPOINT_UNIT}`],
   declare: ({ cluster }) => ({
     packages: apiEndpointPackages,
-    directories: [{ path: CONFIG, mode: '0700' }],
+    directories: [{ path: DIRECTORY, mode: '0700' }],
     files: [
       {
-        path: `${CONFIG}/haproxy.cfg`,
+        path: CONFIG,
+        // By a step of its own: connections outlive a reload.
+        reloaded: true,
         from: {
           template: 'api-endpoint/haproxy.cfg.hbs',
           data: {
             port: API_ENDPOINT_PORT,
             authority: `${PKI}/ca.crt`,
             pair: PAIR,
+            socket: `${RUN}/haproxy.sock`,
             servers: controlPlanes(cluster).map((host) => ({ name: host.name, address: nodeAddress(host) })),
           },
         },
@@ -36,10 +44,10 @@ export const apiEndpoint: Component = {
     ],
     certificates: [client],
     unit: {
-      name: 'api-endpoint.service',
-      path: `${UNITS}/api-endpoint.service`,
+      name: API_ENDPOINT_UNIT,
+      path: `${UNITS}/${API_ENDPOINT_UNIT}`,
       template: 'api-endpoint/api-endpoint.service.hbs',
-      data: { config: `${CONFIG}/haproxy.cfg`, certificate: client.certificatePath, key: client.keyPath, pair: PAIR },
+      data: { config: CONFIG, read: `umask 077; cat ${client.certificatePath} ${client.keyPath} >${PAIR}; cp ${CONFIG} ${CONFIG_IN_USE}` },
       restartOnRenewal: [identity.name],
     },
     ports: [{ port: API_ENDPOINT_PORT, protocol: 'tcp', from: 'local', purpose: 'the node’s way to the Kubernetes API' }],

@@ -16,6 +16,7 @@ import { isClockLine, parseFacts } from '../facts/parse.ts';
 import { factsScript } from '../facts/script.ts';
 import type { State } from '../pki/state.ts';
 import type { Runner } from '../remote/runner.ts';
+import { ENDPOINT_PROBE } from './api-endpoint.ts';
 import { NODES_PROBE } from './nodes.ts';
 import type { Context } from './context.ts';
 import { CNI_PLUGINS } from '../components/containerd.ts';
@@ -238,7 +239,10 @@ const inspectRequest: InspectRequest = {
     .map((path) => basename(path)),
   sysctls: Object.keys(sysctls),
   probes: Object.fromEntries(
-    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, FLANNEL_STORE_PROBE, OURS_PROBE].map(({ name, script }) => [name, script]),
+    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, FLANNEL_STORE_PROBE, ENDPOINT_PROBE, OURS_PROBE].map(({ name, script }) => [
+      name,
+      script,
+    ]),
   ),
 };
 

@@ -5,7 +5,7 @@ import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL, leasesInE
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
-import { endpointLists } from './api-endpoint.ts';
+import { endpointLists, reloadStep } from './api-endpoint.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { forgetLease } from './flannel-store.ts';
 import { untilDone } from './manifests.ts';
@@ -48,6 +48,25 @@ export function drain({ dead, force, timeout }: Removal): Phase<Context> {
   };
 }
 
+/** Nobody is sent to an API server that is about to stop. */
+export const leaveEndpoints: Phase<Context> = {
+  id: 'leave-endpoints',
+  title: 'Leave the API endpoints',
+  summary: 'Takes the API servers that go from the lists of all other hosts.',
+  plan(context) {
+    const leaving = plannedHosts(context).filter(isControlPlane);
+    if (leaving.length === 0) return [];
+    const drained = leaving.map((host) => idOf(context, done.drain(host)));
+    return endpointLists({ ...context, cluster: { ...context.cluster, hosts: staying(context) } }, reached(context)).map((step) => ({
+      ...step,
+      needs: [...(step.needs ?? []), ...drained],
+    }));
+  },
+};
+
+const staying = (context: Context): Host[] => context.cluster.hosts.filter((host) => !plannedHosts(context).includes(host));
+const reached = (context: Context): Host[] => staying(context).filter(({ name }) => context.facts[name] !== undefined);
+
 /** A control plane stops serving before its etcd goes; a member leaves while it still counts. */
 export function leaveEtcd({ dead }: Removal): Phase<Context> {
   return {
@@ -55,10 +74,8 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
     title: 'Leave etcd',
     summary: 'Stops the control plane of the host, and takes its member out of etcd.',
     plan(context) {
-      const known = knownMembers({
-        ...context,
-        cluster: { ...context.cluster, hosts: context.cluster.hosts.filter((host) => !plannedHosts(context).includes(host)) },
-      });
+      const known = knownMembers({ ...context, cluster: { ...context.cluster, hosts: staying(context) } });
+      const unlisted = reached(context).map(({ name }) => reloadStep(name));
       return plannedHosts(context).flatMap((host): Desired[] => {
         const member = known?.members.find(({ name }) => name === host.name);
         const stopApi: Desired = {
@@ -69,7 +86,7 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
             kind: 'script',
             script: 'systemctl stop kube-apiserver.service kube-controller-manager.service kube-scheduler.service 2>/dev/null || :',
           },
-          needs: [idOf(context, done.drain(host))],
+          needs: [idOf(context, done.drain(host)), ...unlisted],
         };
         const serves = isControlPlane(host) && !dead && context.facts[host.name] !== undefined;
         if (!member) return serves ? [stopApi] : [];
@@ -101,11 +118,9 @@ export const stopRemoved: Phase<Context> = {
 export const forgetNodes: Phase<Context> = {
   id: 'forget-nodes',
   title: 'Forget the nodes',
-  summary: 'Deletes the nodes, and takes the API servers that are gone from the lists of all others.',
-  plan(context) {
-    const removed = plannedHosts(context);
-    const rest = context.cluster.hosts.filter((host) => !removed.includes(host));
-    const nodes = removed
+  summary: 'Deletes the nodes.',
+  plan: (context) =>
+    plannedHosts(context)
       .filter((host) => isNode(host) && nodeExists(context, host))
       .map((host): Desired => ({
         id: idOf(context, `node-${host.name}`),
@@ -117,11 +132,7 @@ export const forgetNodes: Phase<Context> = {
         },
         // A kubelet that still runs would register it again.
         needs: [idOf(context, done.drain(host)), `${host.name}/reset/units`],
-      }));
-    const reached = rest.filter(({ name }) => context.facts[name] !== undefined);
-    const lists = endpointLists({ ...context, cluster: { ...context.cluster, hosts: rest } }, reached);
-    return [...nodes, ...(removed.some(isControlPlane) ? lists : [])];
-  },
+      })),
 };
 
 function leaveScript(context: Context, { host, member }: { host: Host; member: Member }): string {

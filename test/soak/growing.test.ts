@@ -76,7 +76,7 @@ test('a client on a worker was served all the time', async () => {
       `1 to 5 to 1 control planes, ${MODES[i]} connections: ${failed.length} of ${requests} requests failed, longest gap ${gap.toFixed(1)} s\n`,
     );
     expect(requests).toBeGreaterThan(1000);
-    // A balancer that gets another list is started anew, and a member that leaves may have led.
-    expect(failed.length / requests).toBeLessThan(0.1);
+    // A member that leaves may have led, and its API server ends.
+    expect(failed.length / requests).toBeLessThan(0.02);
   }
 });

@@ -6,6 +6,7 @@ import { makePlan } from '../../../src/engine/plan.ts';
 import { wantedDigest } from '../../../src/engine/plan.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { Step } from '../../../src/engine/step.ts';
+import { ENDPOINT_PROBE } from '../../../src/phases/api-endpoint.ts';
 import type { Context } from '../../../src/phases/context.ts';
 import { specDigest } from '../../../src/pki/status.ts';
 import { statesAfter } from './context.ts';
@@ -58,7 +59,11 @@ export function installed(fresh: Context): { context: Context; states: Record<st
     },
   };
   const issued = Object.fromEntries(
-    known.cluster.hosts.map((host) => [host.name, { ...emptyState, files: certificateFiles(known, host) }]),
+    known.cluster.hosts.map((host) => [
+      host.name,
+      // A load balancer reads its list when it starts.
+      { ...emptyState, files: certificateFiles(known, host), probes: { [ENDPOINT_PROBE.name]: 'read' } },
+    ]),
   );
   const states = statesAfter(makePlan(apply, { ...known, states: issued }, issued).steps, issued);
   // Certificates were written once, too.

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { apply } from '../../../playbooks/apply.ts';
 import { remove } from '../../../playbooks/remove.ts';
+import { join } from '../../../playbooks/join.ts';
+import { API_ENDPOINT_UNIT } from '../../../src/components/api-endpoint.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import { emptyState } from '../../../src/engine/state.ts';
 import type { Context } from '../../../src/phases/context.ts';
@@ -36,6 +38,13 @@ function controlPlanes(
     ]),
   );
   return { ...context, states, ...(limit ? { limit } : {}) };
+}
+
+/** The same where the load balancers run, with another list. */
+function running(context: Context): Context {
+  const unit = { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: 'old' };
+  const withUnit = Object.entries(context.states).map(([name, state]) => [name, { ...state, units: { [API_ENDPOINT_UNIT]: unit } }]);
+  return { ...context, speaker: 'cp-1', states: Object.fromEntries(withUnit) as Context['states'] };
 }
 
 const etcdSteps = (context: Context) =>
@@ -148,5 +157,29 @@ describe('a removal', () => {
         'w-1/api-endpoint/file/etc/slipway/api-endpoint/haproxy.cfg',
       ]),
     );
+  });
+
+  test('of a live host stops its API server when nobody is sent there any more', () => {
+    const context = running(controlPlanes(all, { limit: ['w-2'] }));
+    const { steps } = makePlan(remove({ dead: false, force: false, timeout: 300 }), context, context.states);
+    const needsOf = (id: string) => steps.find((step) => step.id === id)!.needs;
+    expect([...needsOf('w-2/remove/control-plane')].sort()).toEqual([
+      'cp-1/api-endpoint/reload',
+      'cp-1/remove/drain-w-2',
+      'w-1/api-endpoint/reload',
+    ]);
+    expect(needsOf('w-1/api-endpoint/reload')).toEqual([
+      'w-1/api-endpoint/file/etc/slipway/api-endpoint/haproxy.cfg',
+      'cp-1/remove/drain-w-2',
+    ]);
+  });
+});
+
+describe('a load balancer that runs', () => {
+  test('reads its list again when the API server that is new in it serves, and is not restarted', () => {
+    const context = running(controlPlanes(['cp-1', 'w-1'], { limit: ['w-2'] }));
+    const steps = makePlan(join, context, context.states).steps.filter(({ host }) => host === 'w-1');
+    expect(steps.map(({ id }) => id)).toEqual(['w-1/api-endpoint/file/etc/slipway/api-endpoint/haproxy.cfg', 'w-1/api-endpoint/reload']);
+    expect(steps[1]!.needs).toEqual([steps[0]!.id, 'w-2/ready/units']);
   });
 });
