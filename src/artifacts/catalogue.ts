@@ -1,4 +1,5 @@
 import { SlipwayError, bug } from '../base/errors.ts';
+import type { ArtefactName } from '../config/artefact-names.ts';
 import type { Architecture, Artefact } from './types.ts';
 
 /** What goes with a Kubernetes version; every version without a leading `v`. */
@@ -54,10 +55,10 @@ const binaries = {
   runc: ['runc'],
   'cni-plugins': ['bandwidth', 'bridge', 'firewall', 'host-local', 'loopback', 'portmap', 'tuning'],
   flanneld: ['flanneld'],
-} as const satisfies Record<string, readonly string[]>;
+} as const satisfies Record<Exclude<ArtefactName, `image-${string}`>, readonly string[]>;
 
 export type BinaryArtefactName = keyof typeof binaries;
-export type ImageArtefactName = 'image-pause' | 'image-coredns' | 'image-agnhost' | 'image-metrics-server';
+export type ImageArtefactName = Extract<ArtefactName, `image-${string}`>;
 
 /** Throws ARTIFACT_VERSION_UNKNOWN (usage) for a Kubernetes version that the catalogue does not know. */
 export function componentVersions(kubernetesVersion: string): ComponentVersions {

@@ -1,5 +1,5 @@
 import { SlipwayError, isSlipwayError } from '../base/errors.ts';
-import type { ArtifactsConfig } from '../config/cluster.ts';
+import type { ArtefactOrigin, ArtifactsConfig } from '../config/cluster.ts';
 import { bundleSource } from './bundle.ts';
 import { goSource } from './go/source.ts';
 import { get } from './release/http.ts';
@@ -11,17 +11,24 @@ import type { Source, Wanted } from './source.ts';
 const PROBE_MS = 5_000;
 
 /** The source that the cluster file asks for; a relative bundle path is taken from the working directory. */
-export function sourceFor({ source }: ArtifactsConfig, environment: NodeJS.ProcessEnv = process.env): Source {
-  if (source === 'go') return goSource(environment);
-  if (source === 'release') return releaseSource({ environment });
-  if (source === 'auto')
+export function sourceFor({ source, overrides }: ArtifactsConfig, environment: NodeJS.ProcessEnv = process.env): Source {
+  if (typeof source === 'object' && 'bundle' in source) return bundleSource(source.bundle);
+  const main = originOf(source, environment);
+  const others = new Map<string, Source>(Object.entries(overrides).map(([name, origin]) => [name, originOf(origin, environment)]));
+  if (others.size === 0) return main;
+  return divided(async ({ artefact: { name } }) => others.get(name) ?? main);
+}
+
+function originOf(origin: ArtefactOrigin, environment: NodeJS.ProcessEnv): Source {
+  if (origin === 'go') return goSource(environment);
+  if (origin === 'release') return releaseSource({ environment });
+  if (origin === 'auto')
     return autoSource({
       release: releaseSource({ environment }),
       go: goSource(environment),
       reachable: () => isReachable(PROBE, environment),
     });
-  if ('mirror' in source) return releaseSource({ mirror: source.mirror, environment });
-  return bundleSource(source.bundle);
+  return releaseSource({ mirror: origin.mirror, environment });
 }
 
 export interface AutoOptions {
@@ -33,17 +40,27 @@ export interface AutoOptions {
 /** Releases where they can be reached, else builds; but always what the lock was made from, because the other gives other bytes. */
 export function autoSource({ release, go, reachable }: AutoOptions): Source {
   let answer: Promise<boolean> | undefined;
-  const choose = async ({ locked }: Wanted): Promise<Source> => {
-    if (locked) return locked.source.startsWith('go:') ? go : release;
-    return (await (answer ??= reachable())) ? release : go;
+  const explained: Source = {
+    identify: (wanted, signal) => go.identify(wanted, signal),
+    fetch: async (wanted, options) => orExplain(go.fetch(wanted, options), await answer),
   };
+  return divided(async ({ locked }) => {
+    if (locked) return locked.source.startsWith('go:') ? explained : release;
+    return (await (answer ??= reachable())) ? release : explained;
+  });
+}
+
+/** Each artefact from the source that is its own; one source after the other. */
+function divided(choose: (wanted: Wanted) => Promise<Source>): Source {
   return {
     identify: async (wanted, signal) => (await choose(wanted)).identify(wanted, signal),
     async fetch(wanted, options) {
       const chosen = await Promise.all(wanted.map(choose));
-      const of = (source: Source): Wanted[] => wanted.filter((_, i) => chosen[i] === source);
-      if (of(release).length > 0) await release.fetch(of(release), options);
-      if (of(go).length > 0) await orExplain(go.fetch(of(go), options), await answer);
+      for (const source of new Set(chosen))
+        await source.fetch(
+          wanted.filter((_, i) => chosen[i] === source),
+          options,
+        );
     },
   };
 }

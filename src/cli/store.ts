@@ -70,7 +70,7 @@ export function bundleOf({ artifacts: { source } }: Pick<Cluster, 'artifacts'>, 
 export function sourceConfig({ artifacts }: Pick<Cluster, 'artifacts'>, { env }: Pick<Io, 'env'>): Cluster['artifacts'] {
   const wanted = env['SLIPWAY_ARTIFACTS_SOURCE'];
   if (wanted === undefined || wanted === '' || artifacts.source !== 'auto') return artifacts;
-  if (wanted === 'go' || wanted === 'release' || wanted === 'auto') return { source: wanted };
+  if (wanted === 'go' || wanted === 'release' || wanted === 'auto') return { ...artifacts, source: wanted };
   throw new SlipwayError(`SLIPWAY_ARTIFACTS_SOURCE is ${wanted}`, {
     code: 'ENVIRONMENT_INVALID',
     category: 'usage',

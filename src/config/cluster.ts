@@ -1,3 +1,4 @@
+import type { ArtefactName } from './artefact-names.ts';
 /** The cluster as the rest of the program sees it: every default applied, everything that the file alone can tell checked. */
 export interface Cluster {
   name: string;
@@ -28,8 +29,13 @@ export interface RegistryMirror {
   endpoints: readonly string[];
 }
 
+/** Where an artefact comes from on its own: everything but a bundle, which has all of them or none. */
+export type ArtefactOrigin = 'auto' | 'release' | 'go' | { mirror: string };
+
 export interface ArtifactsConfig {
-  source: 'auto' | 'release' | 'go' | { mirror: string } | { bundle: string };
+  source: ArtefactOrigin | { bundle: string };
+  /** By name of the artefact; the others come from `source`. */
+  overrides: Readonly<Partial<Record<ArtefactName, ArtefactOrigin>>>;
 }
 
 export type Role = 'control-plane' | 'etcd' | 'worker';

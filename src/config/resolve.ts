@@ -11,7 +11,7 @@ const ROLE_ORDER: readonly Role[] = ['control-plane', 'etcd', 'worker'];
 export function toCluster(file: ClusterFile, resolvePath: (path: string) => string): Cluster {
   const { spec } = file;
   const etcdIsNamed = spec.hosts.some((host) => host.roles.includes('etcd'));
-  const source = spec.artifacts.source;
+  const { source, overrides } = spec.artifacts;
   return {
     name: file.metadata.name,
     kubernetes: spec.kubernetes,
@@ -19,7 +19,7 @@ export function toCluster(file: ClusterFile, resolvePath: (path: string) => stri
     network: spec.network,
     runtime: spec.runtime,
     api: spec.api,
-    artifacts: { source: typeof source === 'object' && 'bundle' in source ? { bundle: resolvePath(source.bundle) } : source },
+    artifacts: { source: typeof source === 'object' && 'bundle' in source ? { bundle: resolvePath(source.bundle) } : source, overrides },
     addons: { ...spec.addons, manifests: spec.addons.manifests.map(resolvePath) },
     components: Object.fromEntries(
       Object.entries(spec.components).map(([name, { args }]) => [

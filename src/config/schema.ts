@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ARTEFACT_NAMES } from './artefact-names.ts';
 import { COMPONENT_NAMES } from './component-names.ts';
 import * as fields from './fields.ts';
 
@@ -72,6 +73,12 @@ const host = z.strictObject({
     .describe('Taints of the node, as { key, value, effect } or key=value:Effect.'),
   ssh: ssh.prefault({}).describe('How to reach this host; what is missing comes from spec.ssh.'),
 });
+
+/** Where one artefact may come from; a bundle has all of them. */
+const origin = [
+  z.enum(['auto', 'release', 'go']),
+  z.strictObject({ mirror: fields.url.describe('URL of a mirror of the release files.') }),
+] as const;
 
 const endpoint = z.strictObject({
   host: fields.hostOrAddress.describe('DNS name or IPv4 address of your load balancer.'),
@@ -163,17 +170,23 @@ const spec = z.strictObject({
     .strictObject({
       source: z
         .union([
-          z.enum(['auto', 'release', 'go']),
-          z.strictObject({ mirror: fields.url.describe('URL of a mirror of the release files.') }),
+          ...origin,
           z.strictObject({
             bundle: fields.path.describe('Bundle file made by slipway bundle create. Relative to the directory of this file.'),
           }),
         ])
         .default('auto')
         .describe('Where the binaries come from: auto | release | { mirror: URL } | { bundle: FILE } | go.'),
+      overrides: z
+        .partialRecord(
+          z.enum(ARTEFACT_NAMES),
+          z.union([...origin]).describe(`auto | release | { mirror: URL } | go, for one of ${ARTEFACT_NAMES.join(', ')}.`),
+        )
+        .default({})
+        .describe('Artefacts that come from elsewhere than the others, such as { containerd: { mirror: URL } }.'),
     })
     .prefault({})
-    .describe('The binaries.'),
+    .describe('The binaries and images.'),
   addons: z
     .strictObject({
       coredns: z.boolean().default(true).describe('DNS for services.'),

@@ -164,7 +164,7 @@ async function artefactParts(
   { cluster, clusterFile, io, signal, progress }: Making,
 ): Promise<BundlePart[]> {
   // A cluster file that installs from a bundle says nothing about where the bundle comes from.
-  const artifacts = expects(cluster) === undefined ? cluster.artifacts : { source: 'auto' as const };
+  const artifacts = expects(cluster) === undefined ? cluster.artifacts : { source: 'auto' as const, overrides: {} };
   const store = storeFor({ artifacts }, { clusterFile, io });
   const wanted = archs.flatMap((arch) =>
     artefactsFor({ kubernetesVersion: cluster.kubernetes.version, arch, metricsServer: cluster.addons.metricsServer }),

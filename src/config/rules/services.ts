@@ -53,4 +53,19 @@ const mirrorsOnce: Rule = {
     }),
 };
 
-export const serviceRules: readonly Rule[] = [endpointApart, endpointIsNoHost, mirrorsOnce];
+const bundleHasAll: Rule = {
+  needs: ['artifacts'],
+  check: ({ artifacts: { source, overrides } }) => {
+    const [name] = Object.keys(overrides);
+    if (name === undefined || typeof source !== 'object' || !('bundle' in source)) return [];
+    return [
+      {
+        path: ['spec', 'artifacts', 'overrides', name],
+        message: 'with a bundle, everything comes from the bundle',
+        hint: 'Name the source where the bundle is made: what slipway bundle create finds in the cluster file goes into it.',
+      },
+    ];
+  },
+};
+
+export const serviceRules: readonly Rule[] = [endpointApart, endpointIsNoHost, mirrorsOnce, bundleHasAll];

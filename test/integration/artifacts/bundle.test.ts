@@ -27,7 +27,8 @@ beforeEach(async () => {
 });
 afterEach(() => remove());
 
-const elsewhere = (): Store => createStore({ cacheDirectory: join(directory, 'elsewhere'), source: sourceFor({ source: { bundle } }) });
+const elsewhere = (): Store =>
+  createStore({ cacheDirectory: join(directory, 'elsewhere'), source: sourceFor({ source: { bundle }, overrides: {} }) });
 
 describe('a bundle', () => {
   test('carries artefacts to a machine that has nothing else', async () => {
@@ -67,7 +68,11 @@ describe('a bundle', () => {
   test('that is not what the lock says is refused', async () => {
     const lockPath = join(directory, 'cluster.lock');
     await writeLock(lockPath, { version: 1, artifacts: [{ ...locked[0]!, files: { ...locked[0]!.files, tool: '0'.repeat(64) } }] });
-    const there = createStore({ cacheDirectory: join(directory, 'elsewhere'), source: sourceFor({ source: { bundle } }), lockPath });
+    const there = createStore({
+      cacheDirectory: join(directory, 'elsewhere'),
+      source: sourceFor({ source: { bundle }, overrides: {} }),
+      lockPath,
+    });
     await expect(there.resolve([tool])).rejects.toMatchObject({ code: 'ARTIFACT_LOCK_MISMATCH' });
   });
 

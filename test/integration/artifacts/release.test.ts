@@ -13,7 +13,7 @@ import { sha256Of } from '../../../src/artifacts/digest.ts';
 import { getText } from '../../../src/artifacts/release/http.ts';
 import { publishedAt } from '../../../src/artifacts/release/layout.ts';
 import { releaseSource } from '../../../src/artifacts/release/source.ts';
-import { autoSource } from '../../../src/artifacts/sources.ts';
+import { autoSource, sourceFor } from '../../../src/artifacts/sources.ts';
 import { createStore, type Store } from '../../../src/artifacts/store.ts';
 import type { ArtifactProgress } from '../../../src/artifacts/source.ts';
 import { closeServer, releaseServer, type ReleaseServer } from './release-server.ts';
@@ -307,6 +307,24 @@ describe('a proxy from the environment', () => {
       open.forEach((socket) => socket.destroy());
       await closeServer(proxy);
       await closeServer(secure);
+    }
+  });
+});
+
+describe('an artefact with a source of its own', () => {
+  test('comes from there, and all others do not', async () => {
+    await publish('kubelet');
+    await publish('runc');
+    const other = await releaseServer(Object.fromEntries(server.files));
+    try {
+      const source = sourceFor({ source: { mirror: server.url }, overrides: { runc: { mirror: other.url } } }, {});
+      const locked = await createStore({ cacheDirectory: join(directory, 'cache'), source }).resolve([kubelet, named('runc')]);
+      const origins = Object.fromEntries(locked.map((entry) => [entry.name, new URL(entry.source).origin]));
+      expect(origins).toEqual({ kubelet: server.url, runc: other.url });
+      expect(server.seen.filter(({ path }) => path.includes('runc'))).toEqual([]);
+      expect(other.seen.filter(({ path }) => path.includes('kubelet'))).toEqual([]);
+    } finally {
+      await other.close();
     }
   });
 });

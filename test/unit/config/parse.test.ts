@@ -36,7 +36,7 @@ describe('a valid file', () => {
         },
         runtime: { kind: 'containerd', registryMirrors: [] },
         api: { endpoint: 'node-local', certSANs: [] },
-        artifacts: { source: 'auto' },
+        artifacts: { source: 'auto', overrides: {} },
         addons: { coredns: true, metricsServer: false, manifests: [] },
         components: {},
       },
@@ -98,7 +98,7 @@ describe('a valid file', () => {
       },
       runtime: { kind: 'containerd', registryMirrors: [{ registry: 'docker.io', endpoints: ['https://mirror.example.com'] }] },
       api: { endpoint: { host: 'api.example.com', port: 443 }, certSANs: ['k8s.example.com', '*.k8s.example.com', '192.0.2.1'] },
-      artifacts: { source: { bundle: join(fixtures, 'bundles/slipway.tar') } },
+      artifacts: { source: { bundle: join(fixtures, 'bundles/slipway.tar') }, overrides: {} },
       addons: { coredns: false, metricsServer: true, manifests: [join(fixtures, 'manifests'), '/srv/extra.yaml'] },
       components: {
         kubelet: { args: { 'max-pods': '120', v: '4' } },

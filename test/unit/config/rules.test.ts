@@ -366,6 +366,22 @@ const PROBLEMS: [string, string, string[]][] = [
     ['4:24 spec.artifacts.source: "mirror" is not allowed here | Allowed: auto, release, go, { mirror }, { bundle }.'],
   ],
   [
+    'a source for something that is no artefact, and in another form',
+    spec('artifacts: { overrides: { containered: go, runc: { bundle: a.bundle } } }'),
+    [
+      '4:29 spec.artifacts.overrides.containered: there is no field "containered" here | Did you mean containerd?',
+      '4:52 spec.artifacts.overrides.runc.mirror: is missing; it must be a text',
+      '4:54 spec.artifacts.overrides.runc.bundle: there is no field "bundle" here | Fields here: mirror.',
+    ],
+  ],
+  [
+    'a source of its own beside a bundle',
+    spec('artifacts: { source: { bundle: a.bundle }, overrides: { etcd: go } }'),
+    [
+      '4:65 spec.artifacts.overrides.etcd: with a bundle, everything comes from the bundle | Name the source where the bundle is made: what slipway bundle create finds in the cluster file goes into it.',
+    ],
+  ],
+  [
     'a mirror with a password',
     spec('artifacts: { source: { mirror: "https://me:secret@example.com" } }'),
     ['4:34 spec.artifacts.source.mirror: the URL has a user name or password in it, which everybody who sees this file could read'],
