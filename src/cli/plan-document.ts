@@ -118,7 +118,7 @@ const step = z
     words: z.string().describe('What is done, as a person reads it.'),
     reason: z.string().describe('Why: what differs on the host from what the cluster file says.'),
     lane: z
-      .enum(['main', 'delivery', 'packages', 'images'])
+      .enum(['main', 'delivery', 'packages', 'images', 'api', 'reloads'])
       .describe('Steps of one host and lane run in the order of the plan; lanes run side by side.'),
     needs: z.array(z.string()).describe('Ids of steps of this plan that must be done before.'),
     action: z.discriminatedUnion('kind', Object.values(actions) as unknown as Actions).describe('What is done, by kind.'),

@@ -78,7 +78,7 @@ rm -f "$s_in"
 `;
 }
 
-/** Steps of the main and package lanes: run in order, stop at the first failure. */
+/** Steps of all lanes but delivery: run in order, stop at the first failure. */
 export async function stepsBatch(steps: readonly Step[], options: BatchOptions): Promise<Batch> {
   const stdin: Buffer[] = [];
   let text = '';

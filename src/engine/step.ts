@@ -138,7 +138,7 @@ export interface Desired {
   dueWith?: readonly string[];
 }
 
-export type Lane = 'main' | 'delivery' | 'packages' | 'images';
+export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'api' | 'reloads';
 
 /** A desired thing that is not so yet. */
 export interface Step extends Desired {

@@ -7,7 +7,7 @@ import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { certificateState, referenceState } from './issue-certificates.ts';
-import { applyManifest, isApplied, removeService } from './manifests.ts';
+import { apiStep, applyManifest, isApplied, removeService } from './manifests.ts';
 import { speakerOf } from './nodes.ts';
 
 export const addons: Phase<Context> = {
@@ -24,6 +24,7 @@ export const addons: Phase<Context> = {
       host: speaker.name,
       words,
       action: applyManifest(name, text),
+      lane: 'api',
     });
 
     const work: Desired[] = [
@@ -49,14 +50,13 @@ export const addons: Phase<Context> = {
         // Neither waits for anything else that may not be there yet: an API server waits 20 s for its etcd before it ends.
         restarts: 12,
       },
+      lane: 'api',
+      needs: [`${speaker.name}/kube-apiserver/unit`],
       onlyWith: [...work.map((step) => step.id), ...controlPlanes(cluster).map((host) => `${host.name}/kube-apiserver/unit`)],
     };
     return [ready, ...work];
   },
 };
-
-/** Done when the API server of the control plane that speaks is ready. */
-export const apiStep = (speaker: string): string => `${speaker}/addons/api`;
 
 /** CoreDNS' configuration depends on all nodes: with one of them out of a limit's reach it stays as it is. */
 function everyNodeWasRead({ cluster, facts }: Context): boolean {
@@ -99,6 +99,7 @@ function metricsServer(context: Context): Desired[] {
     host: speaker.name,
     words,
     action,
+    needs: [apiStep(speaker.name)],
   });
   if (cluster.addons.metricsServer)
     return parts.map(({ name, text, filledIn }) =>

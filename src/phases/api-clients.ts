@@ -1,5 +1,5 @@
 import type { Desired } from '../engine/step.ts';
-import { apiStep } from './addons.ts';
+import { apiStep } from './manifests.ts';
 import type { Context } from './context.ts';
 import { speakerOf } from './nodes.ts';
 

@@ -51,7 +51,7 @@ function withReloads(context: Context, steps: readonly Desired[]): Desired[] {
         script: `cmp -s ${CONFIG} ${CONFIG_IN_USE} || systemctl reload ${API_ENDPOINT_UNIT}`,
         done: { probe: ENDPOINT_PROBE.name, lines: ['read'] },
       },
-      lane: 'packages',
+      lane: 'reloads',
       needs: [id, `${host}/api-endpoint/unit`, ...controlPlanes(context.cluster).map(({ name }) => `${name}/ready/units`)],
       dueWith: [id],
     };

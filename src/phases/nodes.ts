@@ -4,7 +4,7 @@ import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { untilDone } from './manifests.ts';
+import { apiStep, untilDone } from './manifests.ts';
 
 /** Last: a node that does not register is explained by the units of its own host, which are waited for before. */
 export const nodes: Phase<Context> = {
@@ -22,7 +22,7 @@ export const nodes: Phase<Context> = {
       words: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
       action: nodeSettings(hosts),
       // A node that cannot register any more is not waited for.
-      needs: hosts.flatMap(({ name }) => [`${name}/kubelet/unit`, registerStep(name)]),
+      needs: [apiStep(speaker.name), ...hosts.flatMap(({ name }) => [`${name}/kubelet/unit`, registerStep(name)])],
     }));
     return [...registers, ...settings];
   },

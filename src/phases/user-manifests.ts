@@ -5,7 +5,7 @@ import type { Phase } from '../engine/phase.ts';
 import { RUN } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
 import { stateOf, type Context } from './context.ts';
-import { OBJECTS_PROBE, RECORD, untilDone } from './manifests.ts';
+import { addonSteps, OBJECTS_PROBE, RECORD, untilDone } from './manifests.ts';
 import { speakerOf } from './nodes.ts';
 
 /** The reference by which a step asks for the text of the manifests, which may hold secrets. */
@@ -34,6 +34,7 @@ export const userManifests: Phase<Context> = {
         stdin: [MANIFESTS_TEXT],
         done: { probe: OBJECTS_PROBE.name, lines: [`manifests ${digest}`, ...manifests.objects.map(presence)] },
       },
+      needs: addonSteps(speaker.name),
     };
     const stale = recorded.filter((line) => !wanted.includes(line));
     const known = new Set(manifests.objects.map(identityOf));

@@ -25,6 +25,19 @@ export function contextOf(spec = '', change: (cluster: Cluster) => Cluster = (cl
   };
 }
 
+/** The steps that would never start: the hosts work on the first step of each lane whose needs are done. */
+export function stuck(steps: readonly Step[]): string[] {
+  const done = new Set<string>();
+  const laneOf = ({ id, host, lane }: Step): string => (host === OPERATOR ? id : `${host} ${lane}`);
+  for (let left = steps; ;) {
+    const firsts = new Map(left.toReversed().map((step) => [laneOf(step), step]));
+    const next = new Set([...firsts.values()].filter(({ needs }) => needs.every((id) => done.has(id))));
+    if (next.size === 0) return left.map(({ id }) => id);
+    for (const { id } of next) done.add(id);
+    left = left.filter((step) => !next.has(step));
+  }
+}
+
 /** The hosts' states as they are when these steps have been carried out. */
 export function statesAfter(steps: readonly Step[], from: Readonly<Record<string, HostState>>): Record<string, HostState> {
   const states: Record<string, HostState> = { ...from };

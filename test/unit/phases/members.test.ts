@@ -9,7 +9,7 @@ import type { Context } from '../../../src/phases/context.ts';
 import { MEMBERS_PROBE } from '../../../src/phases/members.ts';
 import { NODES_PROBE } from '../../../src/phases/nodes.ts';
 import { healthyMembers, refuseLast, refuseUnsafe } from '../../../src/phases/remove.ts';
-import { contextOf, statesAfter } from './context.ts';
+import { contextOf, statesAfter, stuck } from './context.ts';
 
 /** All three hosts of the fixture are control planes; `members` are those that etcd has. */
 function controlPlanes(
@@ -93,8 +93,9 @@ describe('members of etcd', () => {
   });
 });
 
+const all = ['cp-1', 'w-1', 'w-2'];
+
 describe('a removal', () => {
-  const all = ['cp-1', 'w-1', 'w-2'];
   const refusal = (context: Context, healthy: readonly string[], dead = false): string => {
     try {
       refuseUnsafe(context, { dead, healthy: new Set(healthy) });
@@ -176,6 +177,15 @@ describe('a removal', () => {
 });
 
 describe('a load balancer that runs', () => {
+  test.each([
+    ['applied', apply, ['cp-1', 'w-1'], {}],
+    ['joined', join, ['cp-1', 'w-1'], { limit: ['w-2'] }],
+    ['removed', remove({ dead: false, force: false, timeout: 300 }), all, { limit: ['w-2'] }],
+  ])('is waited for by nothing that it waits for, when a control plane is %s', (_, playbook, members, options) => {
+    const context = running(controlPlanes(members, options));
+    expect(stuck(makePlan(playbook, context, context.states).steps)).toEqual([]);
+  });
+
   test('reads its list again when the API server that is new in it serves, and is not restarted', () => {
     const context = running(controlPlanes(['cp-1', 'w-1'], { limit: ['w-2'] }));
     const steps = makePlan(join, context, context.states).steps.filter(({ host }) => host === 'w-1');
