@@ -1,6 +1,6 @@
 import type { Component } from './component.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
-import { BIN, etcdMembers, isEtcdMember, leasesInEtcd, nodeAddress, PKI, UNITS } from './topology.ts';
+import { BIN, etcdClientUrl, etcdMembers, isEtcdMember, leasesInEtcd, nodeAddress, PKI, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/etcd/pki';
 const DATA = '/var/lib/etcd';
@@ -100,8 +100,8 @@ export const etcd: Component = {
         flags: [
           { name: 'name', value: host.name },
           { name: 'data-dir', value: DATA },
-          { name: 'listen-client-urls', value: `https://127.0.0.1:2379,https://${address}:2379` },
-          { name: 'advertise-client-urls', value: `https://${address}:2379` },
+          { name: 'listen-client-urls', value: `https://127.0.0.1:2379,${etcdClientUrl(host)}` },
+          { name: 'advertise-client-urls', value: etcdClientUrl(host) },
           { name: 'listen-peer-urls', value: `https://${address}:2380` },
           { name: 'initial-advertise-peer-urls', value: `https://${address}:2380` },
           { name: 'cert-file', value: `${CONFIG}/server.crt` },
@@ -150,15 +150,15 @@ export function bootstrapEnvironment(
 
 /** The members that an API server talks to: its own, or all when it has none. */
 export function etcdServers(cluster: Cluster, host: Host): string {
-  return isEtcdMember(host)
-    ? 'https://127.0.0.1:2379'
-    : etcdMembers(cluster)
-        .map((member) => `https://${nodeAddress(member)}:2379`)
-        .join(',');
+  return isEtcdMember(host) ? 'https://127.0.0.1:2379' : etcdMembers(cluster).map(etcdClientUrl).join(',');
 }
 
 /** etcdctl on a member's host, with its own certificate, which is a client's too, and talking to nobody else. */
 export const LOCAL_ETCDCTL = `${BIN}/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${CONFIG}/ca.crt --cert=${CONFIG}/server.crt --key=${CONFIG}/server.key`;
 
-/** etcdctl on a control-plane host, with the client certificate and the members of its API server. */
-export const ETCDCTL = `${BIN}/etcdctl --endpoints=$(sed -n 's/.*--etcd-servers=\\([^ "]*\\).*/\\1/p' ${UNITS}/kube-apiserver.service) --cacert=${PKI}/etcd-ca.crt --cert=${PKI}/apiserver-etcd-client.crt --key=${PKI}/apiserver-etcd-client.key`;
+/** etcdctl on a control-plane host, with the client certificate of its API server and these endpoints. */
+export const etcdctlAt = (endpoints: string): string =>
+  `${BIN}/etcdctl --endpoints=${endpoints} --cacert=${PKI}/etcd-ca.crt --cert=${PKI}/apiserver-etcd-client.crt --key=${PKI}/apiserver-etcd-client.key`;
+
+/** The same with the members of its API server. */
+export const ETCDCTL = etcdctlAt(`$(sed -n 's/.*--etcd-servers=\\([^ "]*\\).*/\\1/p' ${UNITS}/kube-apiserver.service)`);

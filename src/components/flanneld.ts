@@ -1,7 +1,7 @@
 import type { Cluster } from '../config/cluster.ts';
 import type { Component, Flag, PortSpec } from './component.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, etcdMembers, isNode, leasesInEtcd, nodeAddress, nodeApiServer, UNITS } from './topology.ts';
+import { BIN, etcdClientUrl, etcdMembers, isNode, leasesInEtcd, nodeAddress, nodeApiServer, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/flannel';
 const KUBECONFIG = `${CONFIG}/kubeconfig`;
@@ -81,9 +81,7 @@ function etcdFlags(cluster: Cluster): Flag[] {
   return [
     {
       name: 'etcd-endpoints',
-      value: etcdMembers(cluster)
-        .map((member) => `https://${nodeAddress(member)}:2379`)
-        .join(','),
+      value: etcdMembers(cluster).map(etcdClientUrl).join(','),
     },
     { name: 'etcd-prefix', value: etcdStore.prefix },
     { name: 'etcd-cafile', value: etcdStore.authority },

@@ -37,6 +37,9 @@ export function nodeAddress(host: Host): string {
   return host.privateAddress;
 }
 
+/** Where other hosts reach its member of etcd as clients. */
+export const etcdClientUrl = (host: Host): string => `https://${nodeAddress(host)}:2379`;
+
 /** The Service `kubernetes` in `default` has the first address of the range (kube-apiserver's own rule). */
 export const apiServiceAddress = (cluster: Cluster): string => nthAddress(cluster.network.serviceCidr, 1);
 /** By convention of kubeadm the tenth. */

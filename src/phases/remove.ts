@@ -1,7 +1,16 @@
 import { SlipwayError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
-import { ETCDCTL } from '../components/etcd.ts';
-import { controlPlanes, isControlPlane, isEtcdMember, isNode, KUBECTL, leasesInEtcd, nodeAddress } from '../components/topology.ts';
+import { ETCDCTL, etcdctlAt } from '../components/etcd.ts';
+import {
+  controlPlanes,
+  etcdClientUrl,
+  isControlPlane,
+  isEtcdMember,
+  isNode,
+  KUBECTL,
+  leasesInEtcd,
+  nodeAddress,
+} from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
@@ -96,7 +105,10 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
             id: idOf(context, done.etcd(host)),
             host: speakerOf(context)!.name,
             words: `take ${host.name} out of etcd`,
-            action: { kind: 'script', script: leaveScript(context, { host, member }) },
+            action: {
+              kind: 'script',
+              script: leaveScript(context, { host, member, heir: serves ? heirOf(context, known!.members, member) : undefined }),
+            },
             needs: [idOf(context, done.drain(host)), stopApi.id],
           },
         ];
@@ -135,10 +147,28 @@ export const forgetNodes: Phase<Context> = {
       })),
 };
 
-function leaveScript(context: Context, { host, member }: { host: Host; member: Member }): string {
-  const remove = untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60);
-  // What etcd asks its clients for: the host's certificate outlives its membership.
-  return leasesInEtcd(context.cluster) ? `${remove}\n${ETCDCTL} --command-timeout=10s user delete ${quote(host.name)} || :` : remove;
+interface Leaving {
+  host: Host;
+  member: Member;
+  /** Who leads after it, if it leads. */
+  heir: Member | undefined;
+}
+
+function leaveScript(context: Context, { host, member, heir }: Leaving): string {
+  return [
+    // A leader that just goes leaves an election behind, and requests that wait for its end. Whoever does not lead refuses this.
+    ...(heir ? [`${etcdctlAt(etcdClientUrl(host))} --command-timeout=5s move-leader ${heir.id} >/dev/null 2>&1 || :`] : []),
+    untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60),
+    // What etcd asks its clients for: the host's certificate outlives its membership.
+    ...(leasesInEtcd(context.cluster) ? [`${ETCDCTL} --command-timeout=10s user delete ${quote(host.name)} || :`] : []),
+  ].join('\n');
+}
+
+/** Of the members that stay and vote, the one on the host that speaks, else the first. */
+function heirOf(context: Context, members: readonly Member[], leaving: Member): Member | undefined {
+  const names = staying(context).map(({ name }) => name);
+  const heirs = members.filter(({ id, name, started, learner }) => id !== leaving.id && started && !learner && names.includes(name));
+  return heirs.find(({ name }) => name === speakerOf(context)?.name) ?? heirs[0];
 }
 
 function nodeExists(context: Context, host: Host): boolean {

@@ -169,6 +169,9 @@ describe('a removal', () => {
       'cp-1/remove/drain-w-2',
       'w-1/api-endpoint/reload',
     ]);
+    // Leadership goes to the member of the host that speaks.
+    const { action } = steps.find(({ id }) => id === 'cp-1/remove/leave-etcd-w-2')!;
+    expect(action).toMatchObject({ script: expect.stringMatching(/move-leader 0abc .*[^]*member remove 2abc/) });
     expect(needsOf('w-1/api-endpoint/reload')).toEqual([
       'w-1/api-endpoint/file/etc/slipway/api-endpoint/haproxy.cfg',
       'cp-1/remove/drain-w-2',
