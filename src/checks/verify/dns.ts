@@ -22,7 +22,7 @@ export const dns: VerifyCheck = {
         const evidence = `${node}: ${answer}`;
         if (/no such host/.test(answer)) {
           return failing(node, 'CoreDNS answers, but does not know a Service that was made a moment ago', {
-            hint: 'it follows the API, and may need half a minute after an API server was away: kubectl -n kube-system logs -l k8s-app=kube-dns',
+            hint: 'it follows the API, and should have heard of it by now: kubectl -n kube-system logs -l k8s-app=kube-dns',
             evidence,
           });
         }

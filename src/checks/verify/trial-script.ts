@@ -149,10 +149,14 @@ export function callerScript({ own, port, pods, services, hostPort, patience }: 
     line('self -', services.self),
   ];
   return `${PRELUDE}
-# What was made a moment ago may not be known everywhere yet: ask again, for some seconds.
+# What was made a moment ago may not be known everywhere yet: ask again, for some seconds; where a name is not known, for longer.
 s_until() {
-  s_words=$1 s_good=$2 s_end=$(($(date +%s) + $3)); shift 3
-  until s_answer=$("$@" | tr -s '\\n~' ' ~'); case $s_answer in $s_good) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.2; done
+  s_words=$1 s_good=$2 s_start=$(date +%s) s_for=$3; shift 3
+  while s_answer=$("$@" | tr -s '\\n~' ' ~'); do
+    case $s_answer in $s_good) break ;; *'no such host'*) s_most=${Math.max(patience, DNS_PATIENCE)} ;; *) s_most=$s_for ;; esac
+    [ "$(date +%s)" -lt $((s_start + s_most)) ] || break
+    sleep 0.2
+  done
   printf '%s %.600s\\n' "$s_words" "$s_answer"
 }
 s_n=0
@@ -171,6 +175,8 @@ wait
 
 /** Seconds, more than one call may take: on a busy machine a first one may be lost. */
 const POD_PATIENCE = 8;
+/** Seconds: CoreDNS waits for up to half a minute before it asks again, when the API was away from it. */
+const DNS_PATIENCE = 35;
 /** Bytes: some packets of full size, whatever the network's. */
 const LARGE = 4000;
 

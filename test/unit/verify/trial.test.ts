@@ -1,4 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -43,6 +45,25 @@ test('the caller’s script is one that a POSIX shell takes', async () => {
     patience: 5,
   });
   expect((await execa('sh', ['-n'], { input: script })).exitCode).toBe(0);
+});
+
+test('a name that is not known yet is asked for again, when all else has come to an end', async () => {
+  let asked = 0;
+  const pod = createServer((request, response) => {
+    const unknown = request.url!.includes('host=echo&') && ++asked < 4;
+    if (unknown) return void response.writeHead(400).end('lookup echo on 10.96.0.10:53: no such host');
+    response.end('{"responses":["echo-0"]}');
+  });
+  await new Promise<void>((listening) => pod.listen(0, '127.0.0.1', listening));
+  try {
+    const { port } = pod.address() as AddressInfo;
+    const services = { echo: '127.0.0.1', self: '127.0.0.1', name: 'echo' };
+    const { stdout } = await execa('sh', ['-s'], { input: callerScript({ own: '127.0.0.1', port, pods: {}, services, patience: 0 }) });
+    expect(stdout.split('\n').flatMap(parseCall)).toContainEqual({ kind: 'dns', to: '-', ok: true, answer: 'echo-0' });
+    expect(asked).toBe(4);
+  } finally {
+    pod.close();
+  }
 });
 
 test('a label value is cut to what Kubernetes takes', () => {
