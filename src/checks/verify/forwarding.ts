@@ -3,11 +3,19 @@ import { asked } from './health.ts';
 import { count, failing, list, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 const CHAIN = 'SLIPWAY-FORWARD';
+/** Seconds: a firewall flushes the rules of others when it reloads, and the script that puts ours back looks every ten. */
+const PUT_BACK = 12;
 
 export const forwarding: VerifyCheck = {
   id: 'forwarding',
   title: 'Pod traffic passes the FORWARD chain of every node',
-  probe: (host) => (isNode(host) ? `iptables -w -S FORWARD; iptables -w -S ${CHAIN}` : undefined),
+  probe(host, { cluster, patience }) {
+    if (!isNode(host)) return undefined;
+    const there = cluster.network.forwarding === 'scoped' ? `-j ${CHAIN}` : '-P FORWARD ACCEPT';
+    return `s_end=$(($(date +%s) + ${Math.max(patience, PUT_BACK)}))
+until s_rules=$(iptables -w -S FORWARD 2>&1); printf '%s\\n' "$s_rules" | grep -qF -e '${there}' || [ "$(date +%s)" -ge "$s_end" ]; do sleep 0.5; done
+printf '%s\\n' "$s_rules"; iptables -w -S ${CHAIN}`;
+  },
   run(context) {
     const { podCidr, forwarding: mode } = context.cluster.network;
     const hosts = asked(context);
