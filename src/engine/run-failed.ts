@@ -4,7 +4,8 @@ import type { Failure, Outcome } from './execute.ts';
 import type { Explain } from './pipeline.ts';
 import type { Action } from './step.ts';
 
-const FULL = /no space left on device|disk quota exceeded/i;
+/** The system's words, and GNU tar's for a write that only the beginning of found room: those do not give the system's reason. */
+const FULL = /no space left on device|disk quota exceeded|wrote only \d+ of \d+ bytes/i;
 
 /** One error for each cause: a connection that breaks, or a disk that is full, ends several lanes of a host at the same time. */
 export function runFailed(outcome: Outcome, explain: Explain = (evidence) => ({ evidence })): SlipwayError {

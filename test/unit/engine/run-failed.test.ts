@@ -39,7 +39,8 @@ describe('a run that failed', () => {
       '/var/lib/etcd/member/wal.tmp',
     ],
     ['what the step writes', file, "head: error writing 'standard output': No space left on device", '/etc/a'],
-    ['where artefacts go', artefact, 'tar: kubelet: Wrote only 512 of 10240 bytes\ntar: kubelet: No space left on device', '/opt/slipway'],
+    ['where artefacts go', artefact, 'tar: kubelet: Cannot write: No space left on device', '/opt/slipway'],
+    ['a write of which the beginning found room', artefact, 'tar: kubelet: Wrote only 4608 of 10240 bytes', '/opt/slipway'],
   ])('because of a full disk says where: %s', (_, action, evidence, place) => {
     expect(errorsOf(failure('a/step', { action, evidence }))).toEqual([
       {
