@@ -66,7 +66,7 @@ export const leaveEndpoints: Phase<Context> = {
     const leaving = plannedHosts(context).filter(isControlPlane);
     if (leaving.length === 0) return [];
     const drained = leaving.map((host) => idOf(context, done.drain(host)));
-    return endpointLists({ ...context, cluster: { ...context.cluster, hosts: staying(context) } }, reached(context)).map((step) => ({
+    return endpointLists(afterwards(context), reached(context)).map((step) => ({
       ...step,
       needs: [...(step.needs ?? []), ...drained],
     }));
@@ -74,6 +74,8 @@ export const leaveEndpoints: Phase<Context> = {
 };
 
 const staying = (context: Context): Host[] => context.cluster.hosts.filter((host) => !plannedHosts(context).includes(host));
+/** The same with the cluster that is left. */
+const afterwards = (context: Context): Context => ({ ...context, cluster: { ...context.cluster, hosts: staying(context) } });
 const reached = (context: Context): Host[] => staying(context).filter(({ name }) => context.facts[name] !== undefined);
 
 /** A control plane stops serving before its etcd goes; a member leaves while it still counts. */
@@ -83,7 +85,7 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
     title: 'Leave etcd',
     summary: 'Stops the control plane of the host, and takes its member out of etcd.',
     plan(context) {
-      const known = knownMembers({ ...context, cluster: { ...context.cluster, hosts: staying(context) } });
+      const known = knownMembers(afterwards(context));
       const unlisted = reached(context).map(({ name }) => reloadStep(name));
       return plannedHosts(context).flatMap((host): Desired[] => {
         const member = known?.members.find(({ name }) => name === host.name);

@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Target } from '../../src/remote/target.ts';
 import { freePort, generateKey } from './sshd.ts';
+import { targetOf } from './target.ts';
 
 const exec = promisify(execFile);
 
@@ -80,21 +81,7 @@ exec /usr/sbin/sshd -D -e -f "$1/sshd_config"`;
     up = await answers(port);
   }
   return {
-    target: (user, changes = {}) => ({
-      name: 'host-1',
-      address: '127.0.0.1',
-      port,
-      user,
-      identityFiles: [identityFile],
-      agent: false,
-      agentSocket: 'none',
-      become: 'sudo',
-      hostKeys: 'strict',
-      knownHosts: [knownHosts],
-      jump: [],
-      connectTimeoutMs: 10_000,
-      ...changes,
-    }),
+    target: (user, changes = {}) => ({ ...targetOf({ port, user, identityFile, knownHosts }), become: 'sudo', ...changes }),
     async stop() {
       child.kill();
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');

@@ -143,7 +143,7 @@ describe('the script that holds the trial’s namespace', () => {
     const { script } = await start(`case "$*" in *create*) echo 'namespace made'; echo 'Error: pods are forbidden' >&2; exit 1 ;; esac`);
     await untilOutput(script, '@problem the objects of the trial could not be made');
     await script;
-    expect((await changes()).at(-1)).toBe('delete');
+    expect((await calls()).at(-1)).toBe('delete');
     expect(await leftFiles()).toEqual([]);
   });
 
