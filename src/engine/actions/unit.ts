@@ -3,7 +3,8 @@ import type { UnitAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
 /**
- * systemd reads a unit that it has not met yet by itself; a reload runs all its generators and is spared where it is not needed. Enabling is done
+ * systemd reads a unit that it has not met yet by itself; a reload runs all its generators and is spared where it is not needed. It forgets a unit
+ * that nothing needs, and would read it again for every question, so that one question asks for everything. Enabling is done
  * behind its back: told of it, systemd 254 and later calls every unit outdated until the next reload.
  * Starting never waits: systemd absorbs the order, and readiness is a wait of its own. What runs with the wanted settings already is left
  * running, so that a repeated step disturbs nothing.
@@ -21,16 +22,21 @@ export const unit: Kind<UnitAction> = {
   },
   shell: ({ name, path, digest, running = true, makes = [] }) =>
     makes.map((made) => sh`own ${made}\n`).join('') +
-    sh`case $(systemctl show -p NeedDaemonReload ${name}):$(readlink -f "$(systemctl show -P FragmentPath ${name})") in *=no:$(readlink -f ${path})) ;; *) systemctl daemon-reload ;; esac
+    sh`s_reload= s_path= s_active= s_pid=
+while IFS='=' read -r s_key s_value; do
+case $s_key in NeedDaemonReload) s_reload=$s_value ;; FragmentPath) s_path=$s_value ;; ActiveState) s_active=$s_value ;; MainPID) s_pid=$s_value ;; esac
+done <<END
+$(systemctl show -p NeedDaemonReload,FragmentPath,ActiveState,MainPID ${name})
+END
+[ "$s_reload" = no ] && [ "$s_path" -ef ${path} ] || systemctl daemon-reload
 SYSTEMD_OFFLINE=1 systemctl --quiet enable ${name}\n` +
     (running ? restart(name, digest) : ''),
 };
 
 function restart(name: string, digest: string): string {
-  return sh`s_p=$(systemctl show -P MainPID ${name})
-case $(readlink /proc/"$s_p"/exe) in *' (deleted)') s_p=replaced ;; esac
-if systemctl is-active --quiet ${name} && grep -qsF ${digest} /proc/"$s_p"/environ; then :; else
-systemctl reset-failed ${name} 2>/dev/null || :
+  return sh`case $(readlink /proc/"$s_pid"/exe) in *' (deleted)') s_pid=replaced ;; esac
+case $s_active in active | reloading) grep -qsF ${digest} /proc/"$s_pid"/environ ;; *) false ;; esac || {
+[ "$s_active" = inactive ] || systemctl reset-failed ${name} 2>/dev/null || :
 systemctl restart --no-block ${name}
-fi`;
+}`;
 }

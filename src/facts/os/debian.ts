@@ -65,6 +65,14 @@ POLICY
 fi`;
 }
 
+/** Where presets and policy were not asked. Disabling reloads systemd three times, so it is not done for nothing. */
+function off(name: string): string {
+  const unit = services[name]!;
+  return `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*)
+  case $(systemctl is-enabled ${unit} 2>/dev/null):$(systemctl is-active ${unit}) in disabled:inactive) ;; *) systemctl disable --quiet --now ${unit} ;; esac
+esac`;
+}
+
 export const debian: OsFamily = {
   family: 'debian',
   packageManager: 'apt',
@@ -113,7 +121,7 @@ f_new=$(f_missing ${sh`${packages}`})
 [ -n "$f_new" ] || exit 0
 ${units.length === 0 ? '' : quiet(units.map((name) => services[name]!))}
 ${refresh ? 'f_update || exit\n' : ''}${install} || { f_mend && ${install}; } || exit
-${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) systemctl disable --quiet --now ${services[name]} ;; esac`).join('\n')}
+${units.map(off).join('\n')}
 )`;
   },
 
@@ -152,7 +160,7 @@ f_install $f_debs || f_install $f_debs $f_newer || {
 # What nobody asked for goes again with what needed it.
 f_auto=$(for f_p in $f_new; do case " ${wanted.join(' ')} " in *" $f_p "*) ;; *) echo "$f_p" ;; esac; done)
 [ -z "$f_auto" ] || apt-mark auto $f_auto >/dev/null
-${units.map((name) => `case " "$f_new" " in *[[:space:]]${name}[[:space:]]*) systemctl disable --quiet --now ${services[name]} ;; esac`).join('\n')}
+${units.map(off).join('\n')}
 )`;
   },
 
