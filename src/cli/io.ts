@@ -24,6 +24,12 @@ export function processIo(): Io {
     if (env['FORCE_COLOR'] && env['FORCE_COLOR'] !== '0') return true;
     return stream.isTTY && !dumb;
   };
+  // Whoever reads may stop reading (`| head`): what is under way goes on all the same.
+  const unread = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+  };
+  stdout.on('error', unread);
+  stderr.on('error', unread);
   return {
     stdout,
     stderr,
