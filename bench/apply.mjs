@@ -1,14 +1,21 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { KUBECTL } from '../dist/src/components/topology.js';
 import { measured } from './measure.mjs';
 import { megabytes, rounded } from './results.mjs';
 
-/** One `slipway apply`: seconds since its start at which each stage was over, and what it cost the operator's process. */
-export async function apply(lab, name) {
+/** One `slipway apply`: seconds since its start at which each stage was over, and what it cost the operator's process; `done` is called before it verifies. */
+export async function apply(lab, name, done = () => {}) {
   const file = join(lab.work, `${name}.ndjson`);
+  rmSync(file, { force: true });
   const began = Date.now();
+  const watching = setInterval(() => {
+    if (!existsSync(file) || !readFileSync(file, 'utf8').includes('"stage":"verify"')) return;
+    clearInterval(watching);
+    done();
+  }, 50);
   const run = await measured([...lab.slipway, 'apply', '-f', lab.clusterFile, '--yes', '--events', file], { name, cwd: lab.work });
+  clearInterval(watching);
   await run.end();
   if (run.code !== 0) throw new Error(`slipway apply ended with code ${run.code}:\n${run.output}`);
   const lines = readFileSync(file, 'utf8').trim().split('\n');

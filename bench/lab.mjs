@@ -5,7 +5,7 @@ import { prepareLab, root } from '../test/setup.mjs';
 
 /** Everything that an install on hosts of this machine needs, and the directory and the lab for it. */
 export async function benchLab(name) {
-  await prepareLab();
+  await prepareLab(['bench']);
   const { $ } = await import('zx');
   const work = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
   const directory = join(work, 'lab');

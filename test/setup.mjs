@@ -28,6 +28,7 @@ const packages = {
 };
 packages.lab.push(...packages.integration);
 packages.soak = packages.lab;
+packages.bench = [...packages.lab, 'acct'];
 
 /** Says what is being done, and afterwards how long it took. */
 export async function step(title, work) {
@@ -154,11 +155,11 @@ export async function makeLabImage() {
   });
 }
 
-/** Everything that an installation on lab hosts of this machine needs. */
-export async function prepareLab() {
+/** Everything that an installation on lab hosts of this machine needs; `levels` as for `installPackages`. */
+export async function prepareLab(levels = ['lab']) {
   requireNode();
   await installDependencies();
-  await installPackages(['lab']);
+  await installPackages(levels);
   await build();
   await buildBinaries();
   await makeLabImage();
