@@ -5,6 +5,7 @@ import { rounded } from './results.mjs';
 /** Ticks in a second, of /proc and of the records alike, on every architecture that we run on (time(7), acct(5)). */
 const TICKS = 100;
 const RECORD = 64;
+const OTHERS = 'shells and their tools';
 
 /** What processes are for, by their names, of which the kernel keeps 15 characters; the first that fits. */
 const purposes = [
@@ -28,13 +29,15 @@ export function accounting(file) {
   const [livedBefore, busyBefore] = [living(), busy()];
   return {
     end() {
-      const [lives, all] = [living(), busy() - busyBefore];
-      execFileSync('accton', ['off'], { stdio: 'ignore' });
-      const used = [...ended(readFileSync(file))].concat([...lives.values()]).map(({ pid, name, seconds }) => {
-        const before = livedBefore.get(pid);
-        return { name, seconds: seconds - (before?.name === name ? before.seconds : 0) };
+      const all = busy() - busyBefore;
+      // Before the living are asked, or who ends meanwhile would count twice.
+      stopAccounting();
+      const used = [...ended(readFileSync(file)), ...living().values()].map(({ pid, name, seconds }) => {
+        const before = livedBefore.get(pid)?.seconds ?? 0;
+        // Less than before: another process with the same number.
+        return { name, seconds: seconds < before ? seconds : seconds - before };
       });
-      const seconds = Object.fromEntries([...purposes.map(([purpose]) => [purpose, 0]), ['shells and their tools', 0]]);
+      const seconds = Object.fromEntries([...purposes.map(([purpose]) => [purpose, 0]), [OTHERS, 0]]);
       for (const one of used) seconds[purposeOf(one.name)] += one.seconds;
       seconds['the kernel, and what ended within a hundredth of a second'] = all - used.reduce((sum, one) => sum + one.seconds, 0);
       return { all: rounded(all), purposes: Object.fromEntries(Object.entries(seconds).map(([purpose, value]) => [purpose, rounded(value)])) };
@@ -42,18 +45,23 @@ export function accounting(file) {
   };
 }
 
-function purposeOf(name) {
-  return purposes.find(([, names]) => names.test(name))?.[0] ?? 'shells and their tools';
+/** The kernel goes on with it until it is told, whoever began. */
+export function stopAccounting() {
+  execFileSync('accton', ['off'], { stdio: 'ignore' });
 }
 
-/** Processes by their id. */
+function purposeOf(name) {
+  return purposes.find(([, names]) => names.test(name))?.[0] ?? OTHERS;
+}
+
+/** Processes by their id, without the kernel's own threads, which kthreadd (2) has made. */
 function living() {
   const found = new Map();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const [, name, rest] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
       const fields = rest.split(' ');
-      found.set(Number(pid), { pid: Number(pid), name, seconds: (Number(fields[11]) + Number(fields[12])) / TICKS });
+      if (fields[1] !== '2') found.set(Number(pid), { pid: Number(pid), name, seconds: (Number(fields[11]) + Number(fields[12])) / TICKS });
     } catch (error) {
       if (!['ENOENT', 'ESRCH'].includes(error.code)) throw error;
     }

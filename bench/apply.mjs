@@ -5,15 +5,17 @@ import { measured } from './measure.mjs';
 import { megabytes, rounded } from './results.mjs';
 
 /** One `slipway apply`: seconds since its start at which each stage was over, and what it cost the operator's process; `done` is called before it verifies. */
-export async function apply(lab, name, done = () => {}) {
+export async function apply(lab, name, done) {
   const file = join(lab.work, `${name}.ndjson`);
   rmSync(file, { force: true });
   const began = Date.now();
-  const watching = setInterval(() => {
-    if (!existsSync(file) || !readFileSync(file, 'utf8').includes('"stage":"verify"')) return;
-    clearInterval(watching);
-    done();
-  }, 50);
+  const watching =
+    done &&
+    setInterval(() => {
+      if (!existsSync(file) || !readFileSync(file, 'utf8').includes('"stage":"verify"')) return;
+      clearInterval(watching);
+      done();
+    }, 50);
   const run = await measured([...lab.slipway, 'apply', '-f', lab.clusterFile, '--yes', '--events', file], { name, cwd: lab.work });
   clearInterval(watching);
   await run.end();

@@ -14,7 +14,7 @@ const { artefactsFor, kubernetesVersions } = await import('../dist/src/artifacts
 const { defaultCacheDirectory } = await import('../dist/src/artifacts/directories.js');
 const { goSource } = await import('../dist/src/artifacts/go/source.js');
 const { createStore } = await import('../dist/src/artifacts/store.js');
-const { accounting } = await import('./accounting.mjs');
+const { accounting, stopAccounting } = await import('./accounting.mjs');
 const { apply, describe } = await import('./apply.mjs');
 const { keep } = await import('./report.mjs');
 const { machine, median, rounded, today } = await import('./results.mjs');
@@ -87,5 +87,6 @@ try {
   console.log(`median of the ratios: ${median(rows.map(({ ratio }) => ratio)).toFixed(2)} (aim: 1.15)`);
   keep('install', { ...described, rows });
 } finally {
+  stopAccounting();
   await lab.end();
 }

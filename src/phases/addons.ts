@@ -43,7 +43,7 @@ export const addons: Phase<Context> = {
       words: 'wait until the API server is ready',
       action: {
         kind: 'wait',
-        // The unit says READY when it serves; a call of kubectl would cost a hundred times as much as this look.
+        // The unit is active when the API server is ready: it has asked by itself (kube-apiserver.service.hbs).
         condition: 's=$(systemctl is-active kube-apiserver) || { echo "kube-apiserver is $s"; exit 1; }',
         timeoutSeconds: 180,
         units: ['etcd.service', 'kube-apiserver.service'],
