@@ -40,7 +40,10 @@ export function accounting(file) {
       const seconds = Object.fromEntries([...purposes.map(([purpose]) => [purpose, 0]), [OTHERS, 0]]);
       for (const one of used) seconds[purposeOf(one.name)] += one.seconds;
       seconds['the kernel, and what ended within a hundredth of a second'] = all - used.reduce((sum, one) => sum + one.seconds, 0);
-      return { all: rounded(all), purposes: Object.fromEntries(Object.entries(seconds).map(([purpose, value]) => [purpose, rounded(value)])) };
+      return {
+        all: rounded(all),
+        purposes: Object.fromEntries(Object.entries(seconds).map(([purpose, value]) => [purpose, rounded(value)])),
+      };
     },
   };
 }

@@ -1,10 +1,11 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { prepareLab, root } from '../test/setup.mjs';
+import { prepareLab, root, useGoModules } from '../test/setup.mjs';
 
 /** Everything that an install on hosts of this machine needs, and the directory and the lab for it. */
 export async function benchLab(name) {
+  useGoModules();
   await prepareLab(['bench']);
   const { $ } = await import('zx');
   const work = mkdtempSync(join(tmpdir(), 'slipway-bench-'));

@@ -5,17 +5,16 @@ import { join } from 'node:path';
 
 export const root = join(import.meta.dirname, '..');
 
-// Nothing here looks for a release site: the binaries are built from Go modules.
-process.env.SLIPWAY_ARTIFACTS_SOURCE ??= 'go';
-
 /** What each level needs of the machine. */
 const packages = {
-  unit: ['openssl', 'zstd', 'openssh-client'],
+  unit: ['openssl', 'zstd', 'openssh-client', 'busybox'],
   integration: [
+    'busybox',
     'openssl',
     'zstd',
     'openssh-client',
     'openssh-server',
+    'sudo',
     'gcc',
     'libc6-dev',
     'libseccomp-dev',
@@ -24,7 +23,7 @@ const packages = {
     'perl',
     'python3',
   ],
-  lab: ['mmdebstrap', 'systemd-container', 'iproute2', 'iptables', 'debian-archive-keyring'],
+  lab: ['mmdebstrap', 'systemd-container', 'iproute2', 'iptables', 'debian-archive-keyring', 'qemu-system-x86', 'e2fsprogs'],
 };
 packages.lab.push(...packages.integration);
 packages.soak = packages.lab;
@@ -122,16 +121,23 @@ export async function build() {
   await step('npm run build', () => inherit('npm', ['run', '--silent', 'build']));
 }
 
-/** Binaries of the newest version that the catalogue knows, built from Go modules into the user's cache: minutes once, nothing later. */
-export async function buildBinaries() {
+/** For tests and benches: whether a release site answers makes no difference to what they run. */
+export function useGoModules() {
+  process.env.SLIPWAY_ARTIFACTS_SOURCE ??= 'go';
+}
+
+/** Binaries of the newest version that the catalogue knows, into the user's cache: once, and nothing later. From SLIPWAY_ARTIFACTS_SOURCE; unset: releases where they can be reached. */
+export async function fetchBinaries() {
   const { artefactsFor, kubernetesVersions } = await import('../dist/src/artifacts/catalogue.js');
   const { defaultCacheDirectory } = await import('../dist/src/artifacts/directories.js');
-  const { goSource } = await import('../dist/src/artifacts/go/source.js');
+  const { releasesReachable, sourceFor } = await import('../dist/src/artifacts/sources.js');
   const { createStore } = await import('../dist/src/artifacts/store.js');
   const kubernetesVersion = kubernetesVersions.at(-1);
   const arch = { x64: 'amd64', arm64: 'arm64' }[process.arch];
-  const store = createStore({ cacheDirectory: defaultCacheDirectory(), source: goSource() });
-  await step(`binaries of Kubernetes ${kubernetesVersion} (built once, about 20 minutes on two cores)`, () =>
+  const source = process.env.SLIPWAY_ARTIFACTS_SOURCE ?? ((await releasesReachable()) ? 'release' : 'go');
+  const store = createStore({ cacheDirectory: defaultCacheDirectory(), source: sourceFor({ source, overrides: {} }) });
+  const how = source === 'go' ? 'built from Go modules once, about 20 minutes on two cores' : 'fetched once';
+  await step(`binaries of Kubernetes ${kubernetesVersion} (${how})`, () =>
     store.resolve(artefactsFor({ kubernetesVersion, arch }), {
       onProgress({ artefact, state, seconds, detail }) {
         if (state === 'working' && detail === undefined) return;
@@ -151,7 +157,8 @@ export async function buildBinaries() {
 export async function makeLabImage() {
   const { image } = await import('../dist/src/lab/image.js');
   await step('the images of lab hosts', async () => {
-    for (const release of ['bookworm', 'bullseye', 'trixie']) await image(release, (text) => console.log(`   ${text}`));
+    const kinds = [{ release: 'bookworm' }, { release: 'bullseye' }, { release: 'trixie' }, { release: 'bookworm', vm: true }];
+    for (const kind of kinds) await image(kind, (text) => console.log(`   ${text}`));
   });
 }
 
@@ -161,7 +168,7 @@ export async function prepareLab(levels = ['lab']) {
   await installDependencies();
   await installPackages(levels);
   await build();
-  await buildBinaries();
+  await fetchBinaries();
   await makeLabImage();
 }
 

@@ -1,12 +1,17 @@
 // The arithmetic of npm test, apart from what it runs.
 
-export const knownLevels = ['unit', 'integration', 'lab', 'soak'];
+import { basename } from 'node:path';
 
-/** Levels come first on the command line; everything after them goes to Jest. */
+export const knownLevels = ['unit', 'integration', 'lab', 'soak'];
+export const onHosts = ['lab', 'soak'];
+
+/** Levels come first on the command line, then perhaps `--changed REVISION`; everything after them goes to Jest. */
 export function readArguments(words) {
   const first = words.findIndex((word) => !knownLevels.includes(word));
   const levels = first === -1 ? words : words.slice(0, first);
-  return { levels: levels.length > 0 ? levels : ['unit', 'integration', 'lab'], jestArguments: first === -1 ? [] : words.slice(first) };
+  const rest = first === -1 ? [] : words.slice(first);
+  const [changed, jestArguments] = rest[0] === '--changed' ? [rest[1] ?? 'HEAD', rest.slice(2)] : [undefined, rest];
+  return { levels: levels.length > 0 ? levels : ['unit', 'integration', 'lab'], changed, jestArguments };
 }
 
 /** Counts of one Jest run from its JSON report. A file that cannot be loaded, and a Jest that fails without a failed test, count as one failure each. */
@@ -28,4 +33,39 @@ export function verdict(counts) {
     line: `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
     exitCode: passed > 0 && failed === 0 ? 0 : 1,
   };
+}
+
+/**
+ * One row for each file of tests: its seconds, its tests, and what it made. `made` has lines like `/repo/test/lab/a.test.ts installation`, which
+ * the helpers write.
+ */
+export function suitesOf(report, made) {
+  const lines = made.split('\n').map((line) => line.split(' '));
+  const count = (path, what) => lines.filter(([of, kind]) => of === path && kind === what).length;
+  return (report?.testResults ?? []).map(({ name, startTime, endTime, assertionResults }) => ({
+    name: basename(name, '.test.ts'),
+    seconds: (endTime - startTime) / 1000,
+    tests: assertionResults.length,
+    labs: count(name, 'lab'),
+    restored: count(name, 'restored'),
+    installations: count(name, 'installation'),
+  }));
+}
+
+const figures = ['seconds', 'tests', 'labs', 'restored', 'installations'];
+
+/** The suites on hosts a row each, the others a row for each level. */
+export function table(suites) {
+  const rows = suites.filter(({ level }) => onHosts.includes(level));
+  for (const level of new Set(suites.map((suite) => suite.level))) {
+    const of = suites.filter((suite) => suite.level === level);
+    const sum = (key) => of.reduce((total, suite) => total + suite[key], 0);
+    rows.push({ name: `all of ${level}`, ...Object.fromEntries(figures.map((key) => [key, sum(key)])) });
+  }
+  const columns = ['suite', ...figures];
+  const cells = rows.map((row) => [row.name, ...figures.map((key) => row[key].toFixed(0))]);
+  const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((line) => line[i].length)));
+  return [columns, ...cells]
+    .map((line) => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '))
+    .join('\n');
 }

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,7 +8,7 @@ import { execa } from 'execa';
 import { SlipwayError } from '../base/errors.ts';
 import { hasBytes, remember } from './cache.ts';
 import { contentDigest, sumsText } from './digest.ts';
-import { codeOf, sha256OfFile, syncDirectory, syncFile, unlessMissing, writeFileDurably } from './files.ts';
+import { codeOf, sha256OfFile, syncDirectory, syncFile, unlessMissing, writeFileDurably, writeStream } from './files.ts';
 import { bytesOf, bytesOfFile, tar, type Bytes } from './tar.ts';
 import type { Archive, LockedArtefact } from './types.ts';
 
@@ -136,7 +135,7 @@ async function gzip(content: Bytes, path: string, signal?: AbortSignal): Promise
   await pipeline(
     Readable.from(content.read()),
     createGzip({ level: GZIP_LEVEL }),
-    createWriteStream(path),
+    await writeStream(path),
     ...(signal ? [{ signal }] : []),
   );
 }

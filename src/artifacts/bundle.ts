@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
@@ -10,7 +10,7 @@ import { zstdMissing } from './archive.ts';
 import { bundleBytes, bundleInvalid, checkEveryByte, memberRange, readContents, type Contents, type ReadOptions } from './bundle-file.ts';
 import { isRead, rememberRead } from './cache.ts';
 import { contentDigest } from './digest.ts';
-import { codeOf, sha256OfFile, syncFile } from './files.ts';
+import { codeOf, sha256OfFile, syncFile, writeStream } from './files.ts';
 import { lockedIn } from './lock-file.ts';
 import { progressClock } from './progress.ts';
 import type { FetchOptions, Source } from './source.ts';
@@ -59,7 +59,7 @@ export async function writeBundle({ parts, path, signal, onArchive, onBytes }: B
     }
   };
   try {
-    await pipeline(Readable.from(counted()), createWriteStream(temporary), signal ? { signal } : {});
+    await pipeline(Readable.from(counted()), await writeStream(temporary), signal ? { signal } : {});
     await syncFile(temporary);
     await rename(temporary, path);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, writeFile } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
 import { dirname, join } from 'node:path';
 import { SlipwayError, messageOf } from '../base/errors.ts';
 
@@ -8,6 +9,11 @@ export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) })) hash.update(chunk as Buffer);
   return hash.digest('hex');
+}
+
+/** A stream into a new file, which is there when this resolves: one that is opened later could appear after whoever gave it up has removed it. */
+export async function writeStream(path: string): Promise<Writable> {
+  return (await open(path, 'w')).createWriteStream();
 }
 
 /** The bytes are on the disk when this returns, and the name always holds either the old text or the new one. */

@@ -26,7 +26,7 @@ function originOf(origin: ArtefactOrigin, environment: NodeJS.ProcessEnv): Sourc
     return autoSource({
       release: releaseSource({ environment }),
       go: goSource(environment),
-      reachable: () => isReachable(PROBE, environment),
+      reachable: () => releasesReachable(environment),
     });
   return releaseSource({ mirror: origin.mirror, environment });
 }
@@ -80,9 +80,10 @@ async function orExplain(fetching: Promise<void>, releasesReachable: boolean | u
   }
 }
 
-async function isReachable(url: string, environment: NodeJS.ProcessEnv): Promise<boolean> {
+/** Whether the site that Kubernetes is released on answers within five seconds. */
+export async function releasesReachable(environment: NodeJS.ProcessEnv = process.env): Promise<boolean> {
   try {
-    const { status, body } = await get(url, { environment, signal: AbortSignal.timeout(PROBE_MS) });
+    const { status, body } = await get(PROBE, { environment, signal: AbortSignal.timeout(PROBE_MS) });
     body.resume();
     return status === 200;
   } catch (error) {

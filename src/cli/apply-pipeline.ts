@@ -9,6 +9,8 @@ import { plannedHosts, type Context } from '../phases/context.ts';
 import { bundledPackages, missingPackages } from '../phases/deliver-artifacts.ts';
 import { artefactsToFetch } from '../phases/fetch-artifacts.ts';
 import { leftUnlabelled } from '../phases/nodes.ts';
+import { refuseChanges } from '../verbs/guards/changes.ts';
+import { strayWarnings } from '../verbs/guards/strays.ts';
 import { checkFlags, fetchAndCheckFlags, uncheckedWarning, type Unchecked } from './check-flags.ts';
 import { confirmPlan } from './confirm.ts';
 import type { Io } from './io.ts';
@@ -79,6 +81,8 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
       });
     },
     check: async ({ context }) => {
+      refuseChanges(context);
+      for (const warning of strayWarnings(context)) session.emit({ code: 'warning', ...warning });
       const network = await measureNewHosts(context, session, options.skipCheck);
       runPreflight(context, { emit: session.emit, skip: options.skipCheck, network });
       const unlabelled = leftUnlabelled(context);

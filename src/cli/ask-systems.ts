@@ -30,7 +30,7 @@ export async function askSystems(
   try {
     return await everyHost(cluster.hosts, async ({ name }) => {
       const { stdout } = await (await fleet.runner(name)).run(factsScript({ peers: [] }));
-      const { os, arch } = parseFacts(stdout, Date.now());
+      const { os, arch } = parseFacts(stdout, Date.now(), name);
       if (arch === 'amd64' || arch === 'arm64') return { system: systemOf(os), arch };
       throw new SlipwayError(`${name} has a processor of another kind: ${arch}`, {
         code: 'BUNDLE_SYSTEM_UNKNOWN',

@@ -15,7 +15,7 @@ const checks = [clock, nodeNetwork, mtu, reachability, pathMtu];
 
 /** Everything about the network between the hosts, whether a cluster is on them or not; changes nothing. `start`: as performance.now() gives it. */
 export async function verifyNetwork(
-  { cluster, facts, versions, now }: Context,
+  { cluster, facts, versions, now, unread = [] }: Context,
   { session, skip, start }: { session: Session; skip: readonly string[]; start: number },
 ): Promise<NetworkReport> {
   session.emit({ code: 'stage', stage: 'verify', detail: 'trying the network between the hosts' });
@@ -26,5 +26,18 @@ export async function verifyNetwork(
     preflightContext({ ...known, network: measured }),
     checks.filter(({ id }) => !skip.includes(id)),
   );
-  return networkReport(measured, { cluster, facts, findings, time: new Date(now), ms: performance.now() - start });
+  const silent = unread.map(({ host, error }) => ({
+    check: 'hosts',
+    severity: 'error' as const,
+    hosts: [host.name],
+    what: error.message,
+    hint: error.hint ?? 'is it up, and does the network to it work?',
+  }));
+  return networkReport(measured, {
+    cluster,
+    facts,
+    findings: [...silent, ...findings],
+    time: new Date(now),
+    ms: performance.now() - start,
+  });
 }

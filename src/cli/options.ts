@@ -50,6 +50,17 @@ export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalO
   return options;
 }
 
+/** The value of --cluster-id: 32 hex digits, as errors print it. Throws OPTION_INVALID (usage). */
+export function clusterIdOption(given: Readonly<Record<string, unknown>>): string | undefined {
+  const id = given['clusterId'] as string | undefined;
+  if (id === undefined || /^[0-9a-f]{32}$/.test(id)) return id;
+  throw new SlipwayError(`--cluster-id wants the id of a cluster, not ${id}`, {
+    code: 'OPTION_INVALID',
+    category: 'usage',
+    hint: '32 hexadecimal digits: the error that refuses the hosts shows them',
+  });
+}
+
 /** Values of --arch; undefined when there are none. Throws OPTION_INVALID (usage). */
 export function architectures(given: unknown): readonly Architecture[] | undefined {
   const words = ((given as string[] | undefined) ?? []).flatMap((text) => text.split(','));

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { Cluster } from '../config/cluster.ts';
 import type { Diffs } from '../engine/current.ts';
 import type { Plan } from '../engine/plan.ts';
-import type { Action } from '../engine/step.ts';
+import type { Action, Step } from '../engine/step.ts';
+import { limitTo } from './limit.ts';
 
 export const PLAN_API_VERSION = 'slipway.dev/v1';
 export const PLAN_SCHEMA_URL = 'https://slipway.dev/schema/v1/plan.json';
@@ -23,7 +25,13 @@ const content = z
 /** One entry for each kind of action. `satisfies` and the type check below keep it complete. */
 const actions = {
   directory: z
-    .strictObject({ kind: z.literal('directory'), path, mode: mode.describe('Octal digits, such as 0755.'), owner })
+    .strictObject({
+      kind: z.literal('directory'),
+      path,
+      mode: mode.describe('Octal digits, such as 0755.'),
+      owner,
+      shared: z.boolean().exactOptional().describe('Others fill it: a link to a directory will do.'),
+    })
     .describe('A directory is made, or its mode and owner are set.'),
   file: z
     .strictObject({
@@ -76,6 +84,11 @@ const actions = {
       digest: z.string().describe('Of everything that the process is started from; another one means a restart.'),
       running: z.boolean().exactOptional().describe('false: enabled at boot, but started by something else.'),
       makes: z.array(z.string()).readonly().exactOptional().describe('Paths that its process makes by itself, which reset removes.'),
+      clients: z
+        .array(z.string())
+        .readonly()
+        .exactOptional()
+        .describe('Units that are stopped before it and started after it when it is restarted.'),
     })
     .describe('A unit is enabled, and started or restarted.'),
   script: z
@@ -90,6 +103,8 @@ const actions = {
         .exactOptional()
         .describe('How to see that it is done already. Without it the step runs whenever it is planned.'),
       stdin: z.array(z.string()).exactOptional().describe('References whose bytes the script reads, as in content.ref of a file.'),
+      progress: z.boolean().exactOptional().describe('What it prints is shown while it runs.'),
+      timeoutSeconds: z.number().exactOptional().describe('How long it may wait on purpose.'),
     })
     .describe('A script is run.'),
   wait: z
@@ -118,8 +133,17 @@ const step = z
     words: z.string().describe('What is done, as a person reads it.'),
     reason: z.string().describe('Why: what differs on the host from what the cluster file says.'),
     lane: z
-      .enum(['main', 'delivery', 'packages', 'images', 'api', 'reloads'])
-      .describe('Steps of one host and lane run in the order of the plan; lanes run side by side.'),
+      .enum(['main', 'delivery', 'packages', 'images', 'api', 'reloads', 'rollout'])
+      .describe(
+        'Steps of one host and lane run in the order of the plan; lanes run side by side, and so do steps that concern different hosts.',
+      ),
+    concerns: z.string().exactOptional().describe('Name of the host that it is done for, when it is not the one that it runs on.'),
+    change: z
+      .string()
+      .exactOptional()
+      .describe(
+        'Steps with the same one are one script on their host, and are put back together when the last of them finds that it does not serve.',
+      ),
     needs: z.array(z.string()).describe('Ids of steps of this plan that must be done before.'),
     action: z.discriminatedUnion('kind', Object.values(actions) as unknown as Actions).describe('What is done, by kind.'),
     diff: z
@@ -141,6 +165,14 @@ export const planSchema = z
       .string()
       .regex(/^[0-9a-f]{64}$/)
       .describe('sha256 over the steps: equal plans have equal digests. apply FILE refuses when the plan has become another one.'),
+    limit: z
+      .array(z.string())
+      .exactOptional()
+      .describe('Hosts that --limit named; empty: none. apply FILE needs the same ones. Missing in plans of older versions.'),
+    skipPhase: z
+      .array(z.string())
+      .exactOptional()
+      .describe('Phases that --skip-phase left out. apply FILE needs the same ones. Missing in plans of older versions.'),
     steps: z.array(step).describe('Every step, phase by phase. Empty when nothing is to be done.'),
   })
   .describe('What slipway plan prints with -o json or -o yaml and saves with --out: what apply would do to which host, and why.');
@@ -152,14 +184,27 @@ type Actions = [(typeof actions)[keyof typeof actions], ...(typeof actions)[keyo
 /** Fails to compile when the schema and the engine disagree about what an action is. */
 type Agrees<A extends B, B> = A;
 export type ActionsAgree = Agrees<PlanDocument['steps'][number]['action'], Action>;
+/** The same of a step; what only decides whether it is planned is not in a plan. */
+export type StepsAgree = Agrees<Exclude<keyof Step, 'onlyWith' | 'dueWith' | 'mends'>, keyof PlanDocument['steps'][number]>;
+
+/** What flags left of the plan, in one spelling. */
+export interface PlanScope {
+  limit: readonly string[];
+  skipPhase: readonly string[];
+}
+
+export function planScope(cluster: Cluster, { limit, skipPhase }: PlanScope): PlanScope {
+  return { limit: limitTo(cluster, limit) ?? [], skipPhase: [...new Set(skipPhase)].sort() };
+}
 
 /** The plan as a documented document. Texts of files are in it, secrets are not. */
-export function planDocument(plan: Plan, { cluster, diffs }: { cluster: string; diffs: Diffs }): PlanDocument {
+export function planDocument(plan: Plan, { cluster, diffs, scope }: { cluster: string; diffs: Diffs; scope: PlanScope }): PlanDocument {
   const document = {
     apiVersion: PLAN_API_VERSION,
     kind: 'Plan',
     cluster,
     digest: plan.digest,
+    ...scope,
     steps: plan.steps.map((one) => (diffs[one.id] === undefined ? one : { ...one, diff: diffs[one.id] })),
   };
   // What is undefined is missing in a document, also for YAML.

@@ -27,12 +27,12 @@ export async function measureNewHosts(context: Context, session: Session, skip: 
 
 /** Warns about what a person should know, and throws for what stands in the way. Skipped checks are named, so that no report hides them. */
 export function runPreflight(
-  { cluster, limit, facts, versions }: Context,
+  { cluster, limit, facts, unadmitted, versions }: Context,
   { emit, skip, network }: { emit: Emit; skip: readonly string[]; network?: Measured | undefined },
 ): void {
   const checks = preflightChecks.filter(({ id }) => !skip.includes(id));
   for (const id of skip) emit({ code: 'warning', message: `the check ${id} is skipped, as asked for` });
-  const findings = preflight(preflightContext({ cluster, facts, versions, network }), checks).filter(
+  const findings = preflight(preflightContext({ cluster, facts, unadmitted, versions, network }), checks).filter(
     ({ hosts }) => limit === undefined || hosts.length === 0 || hosts.some((host) => limit.includes(host)),
   );
   for (const { severity, hosts, what, hint } of findings) {

@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Store } from '../artifacts/store.ts';
+import type { SlipwayError } from '../base/errors.ts';
 import { createRedactor, redactDeep } from '../base/redact.ts';
 import type { Host } from '../config/cluster.ts';
 import { loadCluster } from '../config/load.ts';
@@ -14,6 +15,7 @@ import type { Context } from '../phases/context.ts';
 import { gather, hostsToRead, type Reach } from '../phases/gather.ts';
 import type { Render } from '../phases/templates.ts';
 import { openState, stateDirectory, type State } from '../pki/state.ts';
+import { identityProblem, type IdentityOptions } from '../verbs/guards/identity.ts';
 import { createFleet } from '../remote/fleet.ts';
 import type { Runner, RunnerStats } from '../remote/runner.ts';
 import type { Io } from './io.ts';
@@ -23,6 +25,7 @@ import type { GlobalOptions } from './options.ts';
 import { prompts } from './prompts.ts';
 import { plainRenderer } from './render/plain.ts';
 import type { Renderer } from './render/renderer.ts';
+import { steadyRenderer } from './render/steady.ts';
 import { bundleOf, storeFor, type Bundle } from './store.ts';
 import { targetsOf } from './targets.ts';
 import { loadTemplates } from './templates.ts';
@@ -41,7 +44,10 @@ export interface Session extends Pick<LoadedCluster, 'cluster' | 'locate'> {
   logPath: string;
   /** Aborted by the first interrupt. */
   stop: AbortSignal;
+  /** Throws what identityProblem finds, unless the session only reports it. */
   gather(): Promise<Gathered<Context>>;
+  /** Why nothing may be done to the hosts that were gathered with the keys that are here. */
+  identityProblem(context: Context): SlipwayError | undefined;
   /** Before anything else is written to the terminal. */
   settleDisplay(): Promise<void>;
   /** By settled name, after `gather`; by the name in the file before. */
@@ -49,17 +55,32 @@ export interface Session extends Pick<LoadedCluster, 'cluster' | 'locate'> {
   readonly stats: Record<string, RunnerStats>;
 }
 
+export interface SessionOptions {
+  options: GlobalOptions;
+  io: Io;
+  reach?: Reach;
+  /** The cluster as its file is going to say, where the verb changes it. Default: as it says. */
+  loaded?: LoadedCluster;
+  /** Hosts that cannot be read, or belong to another cluster, are left to be told of: `gather` goes on. */
+  tolerant?: boolean;
+  /** Which hosts of another cluster `gather` lets pass nevertheless. */
+  strangers?: Pick<IdentityOptions, 'accepted' | 'undoing'>;
+}
+
 export async function withSession<T>(
   verb: string,
-  { options, io, reach }: { options: GlobalOptions; io: Io; reach?: Reach },
+  { options, io, reach, loaded, tolerant = false, strangers = {} }: SessionOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const clusterFile = resolve(options.file);
-  const { cluster, warnings, locate } = await loadCluster(options.file);
+  const { cluster, warnings, locate } = loaded ?? (await loadCluster(options.file));
   const limit = limitTo(cluster, options.limit);
   const redactor = createRedactor();
   const log = openLogFile(io, { verb, now: new Date(), redact: redactor.redact });
-  const renderer = await rendererFor(options, io);
+  const renderer = steadyRenderer(await rendererFor(options, io), {
+    otherwise: plainRenderer(io.stderr, { verbose: options.verbose }),
+    onFault: (error) => log.write({ code: 'display', message: String(error instanceof Error ? error.stack : error) }),
+  });
   const events =
     options.events === undefined ? undefined : options.events === '-' ? io.stdout : createWriteStream(options.events, { mode: 0o600 });
   const emit: Emit = (event) => {
@@ -115,6 +136,7 @@ export async function withSession<T>(
           cluster,
           limit,
           reach,
+          tolerant,
           runner: (host: Host) => runner(host.name),
           store,
           packages: await bundle?.packages(),
@@ -124,8 +146,11 @@ export async function withSession<T>(
           emit,
         });
         cluster.hosts.forEach((host, i) => loadedName.set(gathered.context.cluster.hosts[i]!.name, host.name));
+        const problem = identityProblem(gathered.context, { directory: state.directory, ...strangers });
+        if (problem && !tolerant) throw problem;
         return gathered;
       },
+      identityProblem: (context) => identityProblem(context, { directory: state.directory, ...strangers }),
       settleDisplay: () => renderer.settle(),
       runner,
       stats,

@@ -9,6 +9,9 @@ export function painter(color: boolean): Paint {
   return (format, text) => (color ? styleText(format, text, { validateStream: false }) : text);
 }
 
+/** What stands before the title of a check, of equal width. */
+export const checkMarks = { pass: 'ok  ', warn: 'warn', fail: 'FAIL', untried: '-   ' } as const;
+
 /** Columns of equal width; the last is not padded. */
 export function table(rows: readonly (readonly string[])[], gap = 2): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));

@@ -1,7 +1,7 @@
 import type { ComponentVersions } from '../artifacts/catalogue.ts';
 import type { Answer } from '../checks/verify/index.ts';
 import type { Cluster } from '../config/cluster.ts';
-import { seconds, type Paint } from './style.ts';
+import { checkMarks, seconds, type Paint } from './style.ts';
 
 /** The result of `slipway verify` for machines; a documented contract. */
 export interface VerifyReport {
@@ -13,9 +13,9 @@ export interface VerifyReport {
   /** ISO 8601 in UTC. */
   time: string;
   seconds: number;
-  /** No check fails; there may be warnings. */
+  /** No check fails, and each was tried; there may be warnings. */
   ok: boolean;
-  summary: { pass: number; warn: number; fail: number };
+  summary: { pass: number; warn: number; fail: number; untried: number };
   checks: readonly Answer[];
 }
 
@@ -32,44 +32,51 @@ export function reportOf(
     hosts: about.cluster.hosts.map(({ name }) => name),
     time: about.time.toISOString(),
     seconds: Math.round(about.ms / 10) / 100,
-    ok: number('fail') === 0,
-    summary: { pass: number('pass'), warn: number('warn'), fail: number('fail') },
+    ok: number('fail') + number('untried') === 0,
+    summary: { pass: number('pass'), warn: number('warn'), fail: number('fail'), untried: number('untried') },
     checks,
   };
 }
 
-const words = { pass: 'ok', warn: 'warn', fail: 'FAIL' } as const;
-const colors = { pass: 'green', warn: 'yellow', fail: 'red' } as const;
+const colors = { pass: 'green', warn: 'yellow', fail: 'red', untried: 'magenta' } as const;
 
 /** A line for each check, with the evidence and the way out below those that do not pass. */
 export function reportText(report: VerifyReport, paint: Paint): string {
   const width = Math.max(...report.checks.map(({ title }) => title.length));
   const lines = report.checks.flatMap(({ ok, title, message, hint, evidence }) => [
     ok === 'pass'
-      ? `${paint(colors[ok], words[ok].padEnd(4))}  ${title.padEnd(width)}  ${paint('dim', message)}`.trimEnd()
-      : `${paint(colors[ok], words[ok].padEnd(4))}  ${title}\n      ${message}`,
+      ? `${paint(colors[ok], checkMarks[ok])}  ${title.padEnd(width)}  ${paint('dim', message)}`.trimEnd()
+      : `${paint(colors[ok], checkMarks[ok])}  ${title}\n      ${message}`,
     ...(ok === 'pass' || evidence === undefined ? [] : evidence.split('\n').map((line) => paint('dim', `      | ${line}`))),
     ...(ok === 'pass' || hint === undefined ? [] : [`      ${paint('cyan', 'next:')} ${hint}`]),
   ]);
-  const { pass, warn, fail } = report.summary;
-  const parts = [`${pass} passed`, ...(warn > 0 ? [`${warn} with warnings`] : []), ...(fail > 0 ? [paint('red', `${fail} failed`)] : [])];
+  const { pass, warn, fail, untried } = report.summary;
+  const parts = [
+    `${pass} passed`,
+    ...(warn > 0 ? [`${warn} with warnings`] : []),
+    ...(fail > 0 ? [paint('red', `${fail} failed`)] : []),
+    ...(untried > 0 ? [`${untried} not tried`] : []),
+  ];
   return `${lines.join('\n')}\n\n${report.cluster}: ${parts.join(', ')} (${seconds(report.seconds * 1000)})`;
 }
 
-/** JUnit XML as CI systems read it: one test case for each check; a warning is a passed case with output. */
+/** JUnit XML as CI systems read it: one test case for each check; a warning is a passed case with output, what was not tried a skipped one. */
 export function junit(report: VerifyReport): string {
   const cases = report.checks.map(({ id, title, ok, message, hint, evidence }) => {
     const details = [evidence, hint === undefined ? undefined : `next: ${hint}`].filter((part) => part !== undefined).join('\n');
     const inner =
       ok === 'fail'
         ? `<failure message="${xml(message)}">${xml(details)}</failure>`
-        : `<system-out>${xml([...(ok === 'warn' ? ['warning:'] : []), message, details].join(' ').trim())}</system-out>`;
+        : ok === 'untried'
+          ? `<skipped message="${xml(message)}"/>`
+          : `<system-out>${xml([...(ok === 'warn' ? ['warning:'] : []), message, details].join(' ').trim())}</system-out>`;
     return `    <testcase classname="slipway.verify.${id}" name="${xml(title)}">${inner}</testcase>`;
   });
-  const counts = `tests="${report.checks.length}" failures="${report.summary.fail}" errors="0" time="${report.seconds}"`;
+  const { fail, untried } = report.summary;
+  const counts = `tests="${report.checks.length}" failures="${fail}" errors="0" time="${report.seconds}"`;
   return `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="slipway verify" ${counts}>
-  <testsuite name="${xml(report.cluster)}" ${counts} skipped="0" timestamp="${report.time.replace(/\.\d+Z$/, '')}">
+  <testsuite name="${xml(report.cluster)}" ${counts} skipped="${untried}" timestamp="${report.time.replace(/\.\d+Z$/, '')}">
 ${cases.join('\n')}
   </testsuite>
 </testsuites>

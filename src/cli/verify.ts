@@ -68,13 +68,18 @@ export function verifyError(answers: readonly Answer[]): SlipwayErrors | undefin
 
 function verifyContext(session: Session, { context, current }: { context: Context; current: boolean }): VerifyContext {
   const { facts, states, versions, inventory, now, render } = context;
+  const unread = (context.unread ?? []).map(({ host, error }) => ({ host, why: error.message, hint: error.hint }));
   const hosts = context.cluster.hosts.filter(({ name }) => facts[name] !== undefined);
   return {
     ...{ facts, states, versions, inventory, now, render },
     // What a limit left unread is not judged.
     cluster: { ...context.cluster, hosts },
-    leftOut: context.cluster.hosts.filter((host) => !hosts.includes(host)).map(({ name }) => name),
+    leftOut: context.cluster.hosts
+      .filter((host) => !hosts.includes(host) && !unread.some((one) => one.host.name === host.name))
+      .map(({ name }) => name),
+    unread,
     statesAreCurrent: current,
+    identityProblem: session.identityProblem(context),
     nodesProbe: NODES_PROBE.name,
     runner: session.runner,
     emit: session.emit,

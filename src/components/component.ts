@@ -79,7 +79,7 @@ export interface FileSpec {
 /** `authority:NAME` and `authority-key:NAME`: a CA's certificate and key; `document:NAME`: made once per cluster and kept by the operator. */
 export type Reference =
   `authority:${CertificateSpec['authority']}` | `authority-key:${CertificateSpec['authority']}` | `document:${DocumentName}`;
-export type DocumentName = 'service-account.key' | 'service-account.pub' | 'encryption-config.yaml' | 'client-ca.crt';
+export type DocumentName = 'service-account.key' | 'service-account.pub' | 'encryption-config.yaml' | 'client-ca.crt' | 'cluster-id';
 
 export interface UnitSpec {
   /** `NAME.service`. */

@@ -153,8 +153,12 @@ export function etcdServers(cluster: Cluster, host: Host): string {
   return isEtcdMember(host) ? 'https://127.0.0.1:2379' : etcdMembers(cluster).map(etcdClientUrl).join(',');
 }
 
-/** etcdctl on a member's host, with its own certificate, which is a client's too, and talking to nobody else. */
-export const LOCAL_ETCDCTL = `${BIN}/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${CONFIG}/ca.crt --cert=${CONFIG}/server.crt --key=${CONFIG}/server.key`;
+/** etcdctl on a member's host, with its own certificate, which is a client's too. */
+export const etcdctlOfMember = (endpoints: string): string =>
+  `${BIN}/etcdctl --endpoints=${endpoints} --cacert=${CONFIG}/ca.crt --cert=${CONFIG}/server.crt --key=${CONFIG}/server.key`;
+
+/** The same, talking to nobody else. */
+export const LOCAL_ETCDCTL = etcdctlOfMember('https://127.0.0.1:2379');
 
 /** etcdctl on a control-plane host, with the client certificate of its API server and these endpoints. */
 export const etcdctlAt = (endpoints: string): string =>

@@ -113,6 +113,8 @@ export const kubeApiserver: Component = {
         { name: 'tls-min-version', value: 'VersionTLS12' },
         { name: 'tls-cipher-suites', value: tlsCipherSuites.join(',') },
         { name: 'client-ca-file', value: `${PKI}/client-ca.crt` },
+        // Which pods may be privileged is for PodSecurity to say, by namespace; without this none may, and no CSI driver or network plugin runs.
+        { name: 'allow-privileged', value: 'true' },
         { name: 'anonymous-auth', value: 'false' },
         { name: 'authorization-mode', value: 'Node,RBAC' },
         { name: 'enable-admission-plugins', value: 'NodeRestriction,DenyServiceExternalIPs,EventRateLimit' },

@@ -49,10 +49,17 @@ export function nthAddress(cidr: string, n: number): string {
 
 /** Whether the IPv4 address lies in the network; false for names and IPv6 addresses. Throws a RangeError when `cidr` is no IPv4 network. */
 export function contains(cidr: string, address: string): boolean {
-  const network = need(cidr);
-  if (!isIPv4(address)) return false;
-  const n = toNumber(address);
-  return n >= network.first && n <= network.last;
+  return has(need(cidr), parseAddress(address));
+}
+
+/** The same for what many are compared with, and so is parsed once. */
+export function has({ first, last }: Network, address: number | undefined): boolean {
+  return address !== undefined && address >= first && address <= last;
+}
+
+/** An IPv4 address as a number from 0 to 2^32 - 1; undefined for names and IPv6 addresses. */
+export function parseAddress(address: string): number | undefined {
+  return isIPv4(address) ? toNumber(address) : undefined;
 }
 
 /** Whether two networks share an address. Throws a RangeError when one is no IPv4 network. */

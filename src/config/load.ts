@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import writeFileAtomic from 'write-file-atomic';
 import { messageOf, SlipwayError } from '../base/errors.ts';
 import { type LoadedCluster, parseCluster } from './parse.ts';
 
@@ -31,4 +32,22 @@ export async function readClusterFile(path: string): Promise<string> {
     });
   }
   return bytes.toString('utf8');
+}
+
+/**
+ * Replaces a cluster file's text: whoever reads it, or is killed meanwhile, finds the old one or the new one. Mode and owner stay, and a link is
+ * followed. Throws SlipwayError CLUSTER_FILE_OUTDATED (failed).
+ */
+export async function writeClusterFile(path: string, text: string): Promise<void> {
+  try {
+    await writeFileAtomic(path, text);
+  } catch (error) {
+    throw new SlipwayError(`Cannot write the cluster file ${path}: ${messageOf(error)}`, {
+      code: 'CLUSTER_FILE_OUTDATED',
+      category: 'failed',
+      where: { file: path },
+      hint: 'The hosts are as the run has made them: give yourself the right to write there, and run the same command again.',
+      cause: error,
+    });
+  }
 }

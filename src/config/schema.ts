@@ -97,7 +97,9 @@ const network = z.strictObject({
   nodeCidrs: z
     .array(fields.cidr)
     .default([])
-    .describe('Networks in which nodes live; firewall rules admit these networks. Default: derived from the hosts.'),
+    .describe(
+      'Networks in which nodes live; firewall rules admit these networks. Default: the private networks of the hosts, up to /16, else their addresses.',
+    ),
   clusterDomain: fields.domain.default('cluster.local').describe('DNS domain of the services. Cannot be changed later.'),
   flannel: z
     .strictObject({

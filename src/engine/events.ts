@@ -14,9 +14,10 @@ export type EngineEvent =
   | { code: 'step.progress'; step: StepName; text: string }
   | { code: 'step.done'; step: StepName; ms: number }
   | { code: 'step.failed'; step: StepName; message: string; evidence: string }
+  | { code: 'step.undone'; step: StepName }
   | { code: 'step.skipped'; step: StepName; because: string }
   | { code: 'check.started'; id: string; title: string }
-  | { code: 'check.done'; id: string; title: string; ok: boolean; message: string }
+  | { code: 'check.done'; id: string; title: string; ok: boolean; result: 'pass' | 'warn' | 'fail' | 'untried'; message: string }
   | { code: 'warning'; message: string; hint?: string; host?: string }
   | { code: 'run.finished'; ok: boolean; ms: number; stats: Record<string, RunnerStats> };
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { isSlipwayError, messageOf } from '../base/errors.ts';
 import type { Runner } from '../remote/runner.ts';
-import { deliveryBatch, readReport, stepsBatch, type Batch, type BatchOptions } from './batch.ts';
+import { deliveryBatch, readReport, stepsBatch, type Batch, type BatchOptions, type PutBack } from './batch.ts';
 import { nameOf, type Emit } from './events.ts';
 import type { LocalHandler, Materials } from './materials.ts';
-import type { Plan } from './plan.ts';
+import { concernOf, laneOf, waitsFor } from './order.ts';
+import { hostsOf, type Plan } from './plan.ts';
 import { RUN } from './state.ts';
 import { OPERATOR, type Step } from './step.ts';
 
@@ -16,6 +17,8 @@ export interface ExecuteOptions {
   emit: Emit;
   /** Aborted by the first Ctrl-C: steps that run are finished, no other is started. */
   stop: AbortSignal;
+  /** Writes the file that a script looks for before each step. */
+  stopHost(host: string): void;
   /** How many hosts receive archives at the same time. */
   uploads?: number;
 }
@@ -25,29 +28,47 @@ export interface Failure {
   message: string;
   /** The step's last lines of output. */
   evidence: string;
+  /** It had begun: what became of it on the host may be unknown. */
+  begun: boolean;
+  /** Of a change: what became of what it had replaced. */
+  putBack?: PutBack | undefined;
   /** What was thrown, when the script itself did not get to say that it failed. */
   cause?: unknown;
 }
 
+/** A step that was never begun though nothing failed that it waits for. */
+export interface Unfinished {
+  step: Step;
+  waitsFor: readonly string[];
+}
+
 export interface Outcome {
   failures: readonly Failure[];
+  /** Empty unless the plan or the engine is wrong; never of a run that was stopped. */
+  unfinished: readonly Unfinished[];
   done: number;
+  /** Done, and put back when their change failed. */
+  undone: number;
   skipped: number;
   stopped: boolean;
 }
 
-type Status = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+type Status = 'waiting' | 'running' | 'done' | 'undone' | 'failed' | 'skipped';
 
 const EVIDENCE_LINES = 400;
 
 /**
  * Runs a plan as a graph. Every host has its lanes; a lane sends all its ready steps as one script. The first failure ends its host and
- * whatever needs the failed step; the other hosts go on.
+ * whatever needs the failed step; the other hosts go on. What one host does for another one counts as the other's.
  */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outcome> {
   const status = new Map<string, Status>(plan.steps.map((step) => [step.id, 'waiting']));
   const lanes = groupByLane(plan.steps);
+  /** Order within a lane is a promise too: what comes after a step that does not happen does not happen either. */
+  const waits = waitsFor(plan.steps);
   const busy = new Set<string>();
+  /** Sent to a host, which will tell how it went. */
+  const sent = new Set<string>();
   const failures: Failure[] = [];
   const uploadSlots = semaphore(options.uploads ?? 8);
   const running = new Set<Promise<void>>();
@@ -55,9 +76,10 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
   const set = (step: Step, value: Status): void => void status.set(step.id, value);
   const is = (id: string, value: Status): boolean => status.get(id) === value;
 
-  const fail = (step: Step, message: string, { evidence = '', cause }: Partial<Failure> = {}): void => {
+  const fail = (step: Step, message: string, { evidence = '', putBack, cause }: Partial<Failure> = {}): void => {
+    const begun = is(step.id, 'running');
     set(step, 'failed');
-    failures.push({ step, message, evidence, cause });
+    failures.push({ step, message, evidence, begun, putBack, cause });
     options.emit({ code: 'step.failed', step: nameOf(step), message, evidence });
     skipAfter(step);
   };
@@ -65,9 +87,9 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
     for (let changed = true; changed;) {
       changed = false;
       for (const step of plan.steps) {
-        if (!is(step.id, 'waiting')) continue;
-        const need = step.needs.find((id) => is(id, 'failed') || is(id, 'skipped'));
-        if (need === undefined && (step.host !== failed.host || step.host === OPERATOR)) continue;
+        if (!is(step.id, 'waiting') || sent.has(step.id)) continue;
+        const need = waits.get(step.id)!.find((id) => is(id, 'failed') || is(id, 'skipped') || is(id, 'undone'));
+        if (need === undefined && (concernOf(step) !== concernOf(failed) || step.host === OPERATOR)) continue;
         set(step, 'skipped');
         options.emit({ code: 'step.skipped', step: nameOf(step), because: need ?? failed.id });
         changed = true;
@@ -85,31 +107,55 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
     return batch;
   };
 
-  const runBatch = async (steps: readonly Step[]): Promise<void> => {
+  /** Steps of one host that go there as one script; while they waited for their turn, some may have been skipped. */
+  const runBatch = async (chosen: readonly Step[]): Promise<void> => {
+    const steps = chosen.filter((step) => is(step.id, 'waiting'));
+    if (steps.length === 0 || options.stop.aborted) return;
+    if (steps[0]!.host === OPERATOR) return runLocal(steps[0]!);
+    for (const { id } of steps) sent.add(id);
+    await runSteps(steps);
+    for (const { id } of steps) sent.delete(id);
+    const failed = steps.find((step) => is(step.id, 'failed'));
+    if (failed) skipAfter(failed);
+  };
+
+  const runSteps = async (steps: readonly Step[]): Promise<void> => {
     const host = steps[0]!.host;
-    if (host === OPERATOR) return runLocal(steps[0]!);
     const token = randomBytes(9).toString('hex');
-    let current = 0;
     let startedAt = 0;
     let output: string[] = [];
+    let toldToStop = false;
+    let putBack: PutBack | undefined;
+    /** What this script still owes; nothing begins after a step that failed. Archives are unpacked while the next arrives: several may be running. */
+    const owed = (): Step[] => {
+      const begun = steps.filter((step) => is(step.id, 'running'));
+      if (begun.length > 0 || steps.some((step) => is(step.id, 'failed'))) return begun;
+      return steps.filter((step) => is(step.id, 'waiting')).slice(0, 1);
+    };
+    let shown = new Set<string>();
     try {
       const runner = await options.runner(host);
       const batchOptions: BatchOptions = { run: options.run, token, bytes: (ref) => options.materials.bytes(ref) };
       const batch = await render(steps, batchOptions);
       const result = await runner.run(batch.script, {
         stdin: batch.stdin,
-        timeoutMs: 1000 * (600 + steps.reduce((sum, { action }) => sum + (action.kind === 'wait' ? action.timeoutSeconds : 0), 0)),
+        timeoutMs: 1000 * (600 + steps.reduce((sum, step) => sum + patienceOf(step), 0)),
         onLine: (line) => {
           const report = readReport(line, token);
           if (report.kind === 'output') {
             output.push(report.text);
             if (output.length > EVIDENCE_LINES) output.shift();
+            const running = steps.find((step) => is(step.id, 'running'));
+            if (running?.action.kind === 'script' && running.action.progress && report.text !== '' && !shown.has(report.text)) {
+              shown.add(report.text);
+              options.emit({ code: 'step.progress', step: nameOf(running), text: report.text });
+            }
             return;
           }
           const step = steps[report.index]!;
-          current = report.index;
           if (report.kind === 'started') {
             startedAt = performance.now();
+            shown = new Set();
             if (steps[0]!.lane !== 'delivery') output = [];
             set(step, 'running');
             options.emit({ code: 'step.started', step: nameOf(step) });
@@ -117,25 +163,35 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
             set(step, 'done');
             options.emit({ code: 'step.done', step: nameOf(step), ms: Math.round(performance.now() - startedAt) });
             if (step.lane === 'delivery') pump();
+          } else if (report.kind === 'undone') {
+            set(step, 'undone');
+            options.emit({ code: 'step.undone', step: nameOf(step) });
           } else if (report.kind === 'failed') {
-            fail(step, `could not ${step.words}`, { evidence: output.join('\n') });
+            fail(step, `could not ${step.words}`, { evidence: output.join('\n'), putBack });
           } else if (report.kind === 'displaced') {
             fail(step, `another run has taken ${host} over`);
+          } else if (report.kind === 'stopped') {
+            toldToStop = true;
+          } else {
+            putBack = report.kind;
           }
         },
       });
-      const left = steps.find((step) => is(step.id, 'running') || is(step.id, 'waiting'));
-      if (left && !options.stop.aborted && !steps.some((step) => is(step.id, 'failed')))
-        fail(left, `the script ended early (exit code ${result.code})`, { evidence: (output.join('\n') + result.stderr).trim() });
+      if (toldToStop && options.stop.aborted) return;
+      const message = toldToStop
+        ? `${host} was told by somebody else to stop (${RUN}/stop)`
+        : `the script ended early (exit code ${result.code})`;
+      for (const step of owed()) fail(step, message, { evidence: (output.join('\n') + result.stderr).trim() });
     } catch (error) {
-      const step = steps.find((s) => is(s.id, 'running')) ?? steps.find((s) => is(s.id, 'waiting')) ?? steps[current]!;
-      // What a step said before its connection broke explains nothing.
-      fail(step, messageOf(error), {
-        cause: error,
-        evidence: isSlipwayError(error) && error.category === 'unreachable' ? '' : output.join('\n'),
-      });
+      if (isInterruption(error)) return;
+      // What a step said before its connection broke explains nothing. When all had been told by then, nothing is unknown.
+      const evidence = isSlipwayError(error) && error.category === 'unreachable' ? '' : output.join('\n');
+      for (const step of owed()) fail(step, messageOf(error), { cause: error, evidence });
     }
   };
+
+  /** Whether somebody let go because the run was stopped: that is no failure, and its steps count as not begun. */
+  const isInterruption = (error: unknown): boolean => options.stop.aborted && isSlipwayError(error) && error.category === 'aborted';
 
   const render = async (steps: readonly Step[], batchOptions: BatchOptions): Promise<Batch> => {
     if (steps[0]!.lane !== 'delivery') return stepsBatch(steps, batchOptions);
@@ -163,6 +219,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       set(step, 'done');
       options.emit({ code: 'step.done', step: nameOf(step), ms: Math.round(performance.now() - start) });
     } catch (error) {
+      if (isInterruption(error)) return;
       fail(step, messageOf(error), { cause: error, evidence: isSlipwayError(error) ? (error.evidence ?? '') : '' });
     }
   };
@@ -184,27 +241,45 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
     }
   };
 
-  const onStop = (): void => void tellHostsToStop(plan, options);
+  /** Nothing is under way and nothing stopped it: what is left waits for what will never be. */
+  const unfinished = (): Unfinished[] => {
+    const left = plan.steps.filter((step) => !options.stop.aborted && is(step.id, 'waiting'));
+    const found = left.map((step) => ({ step, waitsFor: waits.get(step.id)!.filter((id) => !is(id, 'done')) }));
+    for (const { step, waitsFor: ids } of found) {
+      set(step, 'failed');
+      options.emit({ code: 'step.failed', step: nameOf(step), message: `was never begun: it waits for ${ids.join(', ')}`, evidence: '' });
+    }
+    return found;
+  };
+
+  const onStop = (): void => hostsOf(plan).forEach((host) => options.stopHost(host));
   options.stop.addEventListener('abort', onStop, { once: true });
   pump();
   while (running.size > 0) await Promise.race(running);
   options.stop.removeEventListener('abort', onStop);
+  const left = unfinished();
 
   const count = (value: Status): number => plan.steps.filter((step) => is(step.id, value)).length;
-  return { failures, done: count('done'), skipped: plan.steps.length - count('done') - count('failed'), stopped: options.stop.aborted };
+  return {
+    failures,
+    unfinished: left,
+    done: count('done'),
+    undone: count('undone'),
+    skipped: plan.steps.length - count('done') - count('undone') - count('failed'),
+    stopped: options.stop.aborted,
+  };
 }
 
-/** A script looks for this file before each step. */
-async function tellHostsToStop(plan: Plan, options: ExecuteOptions): Promise<void> {
-  const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== OPERATOR));
-  await Promise.allSettled([...hosts].map(async (host) => (await options.runner(host)).run(`: >${RUN}/stop`)));
+/** Seconds that a step may wait on purpose; what is put back is waited for as the change was. */
+function patienceOf({ action, change }: Step): number {
+  const once = action.kind === 'wait' || action.kind === 'script' ? (action.timeoutSeconds ?? 0) : 0;
+  return change === undefined ? once : 2 * once;
 }
 
 function groupByLane(steps: readonly Step[]): Map<string, Step[]> {
   const lanes = new Map<string, Step[]>();
   for (const step of steps) {
-    // Local work has no order but its needs: certificates are issued while artefacts are fetched.
-    const key = step.host === OPERATOR ? step.id : `${step.host} ${step.lane}`;
+    const key = laneOf(step);
     lanes.set(key, [...(lanes.get(key) ?? []), step]);
   }
   return lanes;

@@ -24,6 +24,8 @@ export interface HostLock {
   stamp: string;
   /** Why the lock is not held any more: the connection that held it is gone. */
   lost(): unknown;
+  /** The run's scripts begin no further step there. Travels with the heartbeats: the host may allow no session for more (MaxSessions of sshd). */
+  stop(): void;
   release(): Promise<void>;
 }
 
@@ -67,6 +69,7 @@ export async function takeLock(runner: Runner, info: LockInfo): Promise<HostLock
   return {
     stamp: answer.slice(7).trim(),
     lost: () => lost,
+    stop: () => held.writeLine('stop'),
     release: async () => {
       clearInterval(beat);
       held.end();
@@ -112,7 +115,10 @@ rm -f ${RUN}/running/* ${RUN}/input.* ${RUN}/stop
 ` +
     `
 printf 'locked %s\\n' "$(${stampScript})"
-while timeout ${GIVE_UP} sh -c 'read -r line'; do : >${RUN}/beat; done
+while word=$(timeout ${GIVE_UP} sh -c 'read -r word && echo "$word"'); do
+  [ "$word" != stop ] || : >${RUN}/stop
+  : >${RUN}/beat
+done
 rm -f ${RUN}/holder ${RUN}/token
 # Nothing of ours is on the host: it was reset, or never touched.
 [ -e ${VAR}/owned ] || { rmdir ${VAR}/before ${VAR}; [ -e ${VAR} ] || rm -rf ${RUN}; } 2>/dev/null

@@ -5,10 +5,9 @@ import { execute, type Outcome } from './execute.ts';
 import { runFailed } from './run-failed.ts';
 import { takeLock, type HostLock, type LockInfo } from './lock.ts';
 import type { LocalHandler, Materials } from './materials.ts';
-import { makePlan, type Plan } from './plan.ts';
+import { hostsOf, makePlan, type Plan } from './plan.ts';
 import type { Playbook } from './phase.ts';
 import type { HostState } from './state.ts';
-import { OPERATOR } from './step.ts';
 
 /** What gathering brings: the context that phases plan from, and what the engine compares with. */
 export interface Gathered<C> {
@@ -23,6 +22,8 @@ export interface Pipeline<C> {
   gather(): Promise<Gathered<C>>;
   /** Throws when something must be mended first. Looks at what was gathered and at the operator's own files; what it tries on hosts changes nothing. */
   check(gathered: Gathered<C>): Promise<void>;
+  /** Throws when this is not the plan that is to be carried out. Called for an empty plan too. */
+  accept?(plan: Plan): void;
   /** Shows the plan and asks; false ends the verb with nothing changed. Not called for an empty plan. */
   confirm(plan: Plan, gathered: Gathered<C>): Promise<boolean>;
   /** After a run, and after an empty plan (`changed` false: a quick look). */
@@ -35,44 +36,57 @@ export interface Pipeline<C> {
   explain?: Explain;
 }
 
-/** What of a failed step's output is worth showing, and what it points to. */
-export type Explain = (evidence: string) => { evidence: string; hint?: string };
+/** What of a failed step's output is worth showing, what it points to, and the code of what it is, where it is known. */
+export type Explain = (evidence: string) => { evidence: string; hint?: string; code?: string };
 
 export type Finish = { kind: 'unchanged' } | { kind: 'declined'; plan: Plan } | { kind: 'changed'; plan: Plan; outcome: Outcome };
 
 /** gather, check, plan, confirm, lock and re-check, run, verify: in that order, for every verb. */
 export async function runPipeline<C>(pipeline: Pipeline<C>): Promise<Finish> {
   const { emit } = pipeline;
-  const { gathered, plan } = await preparePlan(pipeline);
-  if (plan.steps.length === 0) {
-    await pipeline.verify(gathered, false);
-    return { kind: 'unchanged' };
-  }
+  let { gathered, plan } = await preparePlan(pipeline);
+  pipeline.accept?.(plan);
+  if (plan.steps.length === 0) return unchanged(pipeline, gathered);
   if (!(await pipeline.confirm(plan, gathered))) return { kind: 'declined', plan };
 
   emit({ code: 'stage', stage: 'lock' });
-  const hosts = [...new Set(plan.steps.map((step) => step.host).filter((host) => host !== OPERATOR))];
-  const locks = await takeLocks(hosts, pipeline);
-  let outcome: Outcome;
+  const locks = await takeLocks(hostsOf(plan), pipeline);
+  let outcome: Outcome | undefined;
   try {
-    if (hosts.some((host) => locks.get(host)!.stamp !== gathered.stamps[host])) await recheck(pipeline, plan);
-    emit({ code: 'stage', stage: 'run' });
-    outcome = await execute(plan, {
-      run: pipeline.lock.run,
-      // A connection of its own would work without the lock that went with the other.
-      runner: async (host) => {
-        const lost = locks.get(host)?.lost();
-        if (lost !== undefined) throw lost;
-        return pipeline.runner(host);
-      },
-      ...pipeline.operator(gathered),
-      emit,
-      stop: pipeline.stop,
-    });
+    if (hostsOf(plan).some((host) => locks.get(host)!.stamp !== gathered.stamps[host])) {
+      const now = await preparePlan(pipeline);
+      if (now.plan.digest !== plan.digest) {
+        refuseUnlocked(now.plan, locks);
+        pipeline.accept?.(now.plan);
+        emit({
+          code: 'warning',
+          message: 'the hosts changed between the plan and the lock: an earlier run had not come to its end. What follows is the plan now',
+        });
+        if (now.plan.steps.length > 0 && !(await pipeline.confirm(now.plan, now.gathered))) return { kind: 'declined', plan: now.plan };
+      }
+      ({ gathered, plan } = now);
+    }
+    if (plan.steps.length > 0) {
+      emit({ code: 'stage', stage: 'run' });
+      outcome = await execute(plan, {
+        run: pipeline.lock.run,
+        // A connection of its own would work without the lock that went with the other.
+        runner: async (host) => {
+          const lost = locks.get(host)?.lost();
+          if (lost !== undefined) throw lost;
+          return pipeline.runner(host);
+        },
+        ...pipeline.operator(gathered),
+        emit,
+        stop: pipeline.stop,
+        stopHost: (host) => locks.get(host)?.stop(),
+      });
+    }
   } finally {
     await Promise.allSettled([...locks.values()].map((lock) => lock.release()));
   }
-  if (outcome.failures.length > 0) throw runFailed(outcome, pipeline.explain);
+  if (outcome === undefined) return unchanged(pipeline, gathered);
+  if (outcome.failures.length > 0 || outcome.unfinished.length > 0) throw runFailed(outcome, pipeline.explain);
   if (outcome.stopped) {
     throw new SlipwayError(`interrupted after ${outcome.done} of ${plan.steps.length} steps`, {
       code: 'INTERRUPTED',
@@ -116,10 +130,16 @@ async function takeLocks<C>(hosts: readonly string[], { runner, lock, emit }: Pi
   throw gatherErrors(refused, 'the locks could not be taken');
 }
 
-async function recheck<C>(pipeline: Pipeline<C>, plan: Plan): Promise<void> {
-  const again = await pipeline.gather();
-  if (makePlan(pipeline.playbook, again.context, again.states).digest === plan.digest) return;
-  throw new SlipwayError('the hosts changed between the plan and the lock', {
+async function unchanged<C>(pipeline: Pipeline<C>, gathered: Gathered<C>): Promise<Finish> {
+  await pipeline.verify(gathered, false);
+  return { kind: 'unchanged' };
+}
+
+/** Throws PLAN_OUTDATED (refused) when a plan has steps on other hosts than those that are locked. */
+function refuseUnlocked(plan: Plan, locks: ReadonlyMap<string, HostLock>): void {
+  const others = hostsOf(plan).filter((host) => !locks.has(host));
+  if (others.length === 0) return;
+  throw new SlipwayError(`the hosts changed between the plan and the lock, and now ${others.join(', ')} would have to change too`, {
     code: 'PLAN_OUTDATED',
     category: 'refused',
     hint: 'run the command again to see the new plan',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { bug } from '../base/errors.ts';
 import { reasonFor } from './actions/index.ts';
+import { refuseCircles } from './order.ts';
 import type { Playbook } from './phase.ts';
 import { emptyState, type HostState } from './state.ts';
 import { OPERATOR, type Desired, type Step } from './step.ts';
@@ -14,7 +15,8 @@ export interface Plan {
 
 /**
  * Asks every phase of a playbook what it wants, and keeps what is not so yet. Pure: the same context gives the same plan.
- * A need on something that is so already is met; so only needs between planned steps remain.
+ * A need on something that is not planned is met, and what that would have waited for is needed instead: order between planned steps does not depend on
+ * what lies between them.
  */
 export function makePlan<C>(
   { phases, only }: Pick<Playbook<C>, 'phases' | 'only'>,
@@ -40,11 +42,44 @@ export function makePlan<C>(
   const planned = new Map(
     wanted.flatMap(({ desired }) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])),
   );
-  const steps = [...planned.values()].map(({ onlyWith: _, dueWith: __, mends: ___, ...step }) => ({
-    ...step,
-    needs: step.needs.filter((id) => planned.has(id)),
-  }));
+  const needed = needsAmong(
+    planned,
+    wanted.map(({ desired }) => desired),
+  );
+  const steps = needsOfChanges(
+    [...planned.values()].map(({ onlyWith: _, dueWith: __, mends: ___, ...step }) => ({ ...step, needs: needed(step) })),
+  );
+  refuseCircles(steps);
   return { digest: digestOf(steps), steps };
+}
+
+/** The planned steps that a step waits for, directly or through steps that are not planned. */
+function needsAmong(planned: ReadonlyMap<string, Step>, wanted: readonly Desired[]): (step: Desired) => string[] {
+  const needsOf = new Map(wanted.map(({ id, needs }) => [id, needs ?? []]));
+  const through = new Map<string, readonly string[]>();
+  const resolve = (id: string): readonly string[] => {
+    if (planned.has(id)) return [id];
+    const known = through.get(id);
+    if (known) return known;
+    through.set(id, []);
+    const found = resolveAll(needsOf.get(id) ?? []);
+    through.set(id, found);
+    return found;
+  };
+  const resolveAll = (ids: readonly string[]): string[] => [...new Set(ids.flatMap(resolve))];
+  return ({ needs = [] }) => resolveAll(needs);
+}
+
+/** The first step of a change waits for what any of its steps needs: nothing is replaced before all of it can be. */
+function needsOfChanges(steps: readonly Step[]): Step[] {
+  const changes = new Map<string, Step[]>();
+  for (const step of steps) if (step.change !== undefined) changes.set(step.change, [...(changes.get(step.change) ?? []), step]);
+  return steps.map((step) => {
+    const change = step.change === undefined ? [step] : changes.get(step.change)!;
+    if (change[0] !== step) return { ...step, needs: [] };
+    const within = new Set(change.map(({ id }) => id));
+    return { ...step, needs: [...new Set(change.flatMap(({ needs }) => needs))].filter((id) => !within.has(id)) };
+  });
 }
 
 /** The steps that a playbook leaves alone: those on hosts that it does not want, and what the operator would only do for them. */
@@ -72,7 +107,7 @@ export function digestOf(value: unknown): string {
 
 /**
  * Digest of what a step wants, as a host remembers it. What is referred to changes through verbs of its own, and its bytes are not known before
- * they are made; so only that it is wanted counts.
+ * they are made; so only that it is wanted counts. How it is brought about does not.
  */
 export function wantedDigest({ action }: Pick<Desired, 'action'>): string {
   const content =
@@ -80,9 +115,16 @@ export function wantedDigest({ action }: Pick<Desired, 'action'>): string {
       ? { ...action, content: action.content.ref }
       : action.kind === 'artefact'
         ? { ...action, digest: undefined }
-        : action;
+        : action.kind === 'directory'
+          ? { ...action, shared: undefined }
+          : action.kind === 'unit'
+            ? { ...action, clients: undefined }
+            : action;
   return digestOf(content).slice(0, 16);
 }
+
+/** The hosts that a plan has steps on. */
+export const hostsOf = ({ steps }: Plan): string[] => [...new Set(steps.map(({ host }) => host))].filter((host) => host !== OPERATOR);
 
 /** Local work is only there for others: a plan without a step on a host changes nothing on any host. */
 export function isEmpty(plan: Plan): boolean {

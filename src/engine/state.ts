@@ -29,6 +29,7 @@ export interface FileState {
 
 export interface UnitState {
   loaded: boolean;
+  masked?: boolean;
   enabled: boolean;
   active: string;
   needsReload: boolean;
@@ -64,7 +65,7 @@ export const RUN = '/run/slipway';
 
 /**
  * Shell text that prints a host's state as sections of lines. It does not exit, read standard input or change anything.
- * Hashing covers configuration only: binaries are recognised by the size and time recorded when they were verified.
+ * Hashing covers configuration only: binaries are recognised by the size and time recorded when they were verified, and by their modes.
  */
 export function inspectScript(request: InspectRequest): string {
   const words = (list: readonly string[]): string => list.map(quote).join(' ');
@@ -74,12 +75,12 @@ export function inspectScript(request: InspectRequest): string {
   return `
 echo '@list'
 find ${WANTS} -maxdepth 1 -type l -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
-find ${words(request.directories)} -maxdepth 0 -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
+find -H ${words(request.directories)} -maxdepth 0 -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 find ${words(request.roots)} -maxdepth 8 \\( -type f -o -type d -o -type l \\) -printf '%y %m %u:%g %p\\t%l\\n' 2>/dev/null
 echo '@hash'
 find ${words(request.roots)} -maxdepth 8 -type f -size -2048k -exec sha256sum {} + 2>/dev/null
 echo '@opt'
-find ${OPT} -mindepth 3 -maxdepth 3 -type f ! -name .manifest -printf '%P %s %T@\\n' 2>/dev/null
+find -H ${OPT} -mindepth 3 -maxdepth 3 -type f ! -name .manifest -user root -perm -0444 ! -perm /022 \\( -perm -0111 -o -name '*.tar' -o -name SHA256SUMS \\) -printf '%P %s %T@\\n' 2>/dev/null
 echo '@manifest'
 for s_m in ${OPT}/*/*/.manifest; do [ -f "$s_m" ] && sed "s|^|$s_m |" "$s_m"; done
 echo '@units'
@@ -131,6 +132,7 @@ export function parseState(output: string, commands: readonly string[]): HostSta
     if (!value['Id']) continue;
     units[value['Id']] = {
       loaded: value['LoadState'] === 'loaded',
+      masked: value['LoadState'] === 'masked',
       enabled: links[`${WANTS}/${value['Id']}`] !== undefined,
       active: value['ActiveState'] ?? 'unknown',
       needsReload: value['NeedDaemonReload'] === 'yes',

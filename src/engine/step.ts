@@ -14,6 +14,8 @@ export interface DirectoryAction {
   mode: string;
   /** `user:group`. */
   owner: string;
+  /** Others fill it, with what is not ours to move: a link to a directory will do. */
+  shared?: boolean;
 }
 
 export interface FileAction {
@@ -75,6 +77,8 @@ export interface UnitAction {
   running?: boolean;
   /** Paths that its process makes by itself: recorded like those that we write, so that reset removes them. */
   makes?: readonly string[];
+  /** Units on the same host that cannot end well without it: where it is restarted, they are stopped before and started after. */
+  clients?: readonly string[];
 }
 
 export interface ScriptAction {
@@ -84,6 +88,10 @@ export interface ScriptAction {
   done?: { probe: string; lines: readonly string[] };
   /** References whose bytes the script reads on its standard input, one after the other. */
   stdin?: readonly string[];
+  /** What it prints is worth reading while it runs: each line is shown once. */
+  progress?: boolean;
+  /** How long it may wait on purpose, beside what every script may take. */
+  timeoutSeconds?: number;
 }
 
 export interface WaitAction {
@@ -130,15 +138,25 @@ export interface Desired {
   action: Action;
   needs?: readonly string[];
   lane?: Lane;
+  /**
+   * The host that it is done for, when it runs on another one: its failure ends the work for that host, and the one that it runs on goes on.
+   * Such steps are in order among themselves only.
+   */
+  concerns?: string;
   /** Planned only together with at least one of these steps, e.g. a wait after a restart. */
   onlyWith?: readonly string[];
   /** Planned only because something that was so is not any more: never a wish of the cluster file. */
   mends?: boolean;
   /** Planned too when one of these steps is, though all seems well: what a process runs from was replaced. */
   dueWith?: readonly string[];
+  /**
+   * Names a change of something that serves. Its steps are one script on their host, which begins when everything is done that any of them needs; when
+   * one of them fails, the last one's look at whether it serves included, the host puts back what they replaced, whether or not anybody is connected.
+   */
+  change?: string;
 }
 
-export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'api' | 'reloads';
+export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'api' | 'reloads' | 'rollout';
 
 /** A desired thing that is not so yet. */
 export interface Step extends Desired {

@@ -1,3 +1,13 @@
+/** What an installation of ours left on a host that tells of which cluster it was. */
+export interface ClusterTraces {
+  /** metadata.name, by the host's record. */
+  name?: string | undefined;
+  /** 32 hex digits; missing on hosts of clusters that were installed before there were ids. */
+  id?: string | undefined;
+  /** sha256 of the certificate of the `kubernetes` authority. */
+  authority?: string | undefined;
+}
+
 /** What one host is, as read by the facts script in one round trip. Sizes in bytes, times in milliseconds since 1970 unless named otherwise. */
 export interface Facts {
   hostname: string;
@@ -74,7 +84,7 @@ export interface Facts {
   /** Commands that exist, of those that we ask about (zstd, gzip, tar, apt-get, dnf, zypper, modprobe, conntrack, ...). */
   commands: readonly string[];
   /** The cluster of ours that the host says it belongs to. */
-  cluster?: string | undefined;
+  cluster?: ClusterTraces | undefined;
   /** Whether our containerd has a place of its own, because somebody else's has the usual one or had it when we came. */
   containerdBeside: boolean;
   /**

@@ -1,4 +1,5 @@
 import type { Facts } from './facts.ts';
+import * as values from './values.ts';
 
 type Addresses = ReadonlyMap<string, readonly { address: string; prefix: number }[]>;
 
@@ -7,7 +8,9 @@ export function readAddresses(lines: readonly string[]): Addresses {
   const found = new Map<string, { address: string; prefix: number }[]>();
   for (const line of lines) {
     const [, device, address, prefix] = /^\d+: (\S+)\s+inet6? ([\da-f.:]+)(?: peer [\da-f.:]+)?\/(\d+)/.exec(line) ?? [];
-    if (device !== undefined) found.set(device, [...(found.get(device) ?? []), { address: address!, prefix: Number(prefix) }]);
+    const longest = address?.includes(':') ? 128 : 32;
+    if (values.address(address) === undefined || Number(prefix) > longest) continue;
+    found.set(device!, [...(found.get(device!) ?? []), { address: address!, prefix: Number(prefix) }]);
   }
   return found;
 }
@@ -16,9 +19,9 @@ export function readAddresses(lines: readonly string[]): Addresses {
 export function readLinks(lines: readonly string[], addresses: Addresses): Facts['interfaces'] {
   return lines.flatMap((line) => {
     const [, name, flags, mtu] = /^\d+: ([^:@]+)(?:@[^:]+)?: <([^>]*)>.* mtu (\d+)/.exec(line) ?? [];
-    if (name === undefined) return [];
+    if (!values.isInterfaceName(name)) return [];
     const mac = /link\/\S+ ((?:[\da-f]{2}:){5}[\da-f]{2})/.exec(line)?.[1] ?? '';
-    return [{ name, mac, mtu: Number(mtu), up: flags!.split(',').includes('UP'), addresses: addresses.get(name) ?? [] }];
+    return [{ name, mac, mtu: values.wholeNumber(mtu), up: flags!.split(',').includes('UP'), addresses: addresses.get(name) ?? [] }];
   });
 }
 
@@ -28,21 +31,21 @@ export function readRoutes(lines: readonly string[]): Facts['routes'] {
   for (const line of lines) {
     const [, type, destination] = /^(?:(unicast|unreachable|blackhole|prohibit|throw|local|nat) )?(default|[\d./]+)/.exec(line) ?? [];
     if (destination !== undefined) {
-      const device = type === undefined || type === 'unicast' ? (after(line, 'dev') ?? '') : '';
-      routes.push({ destination: whole(destination), via: after(line, 'via'), device, source: after(line, 'src') });
+      if (!values.isDestination(whole(destination))) continue;
+      const device = type === undefined || type === 'unicast' ? deviceOf(line) : undefined;
+      routes.push({ destination: whole(destination), via: gatewayOf(line), device: device ?? '', source: sourceOf(line) });
       continue;
     }
     const last = routes.at(-1);
     if (last?.device === '' && last.via === undefined && line.trimStart().startsWith('nexthop'))
-      routes[routes.length - 1] = { ...last, via: after(line, 'via'), device: after(line, 'dev') ?? '' };
+      routes[routes.length - 1] = { ...last, via: gatewayOf(line), device: deviceOf(line) ?? '' };
   }
   return routes;
 }
 
 /** One answer of `ip route get`; undefined when there is no way. */
 export function readRoute(line: string): { device: string; source: string } | undefined {
-  const device = after(line, 'dev');
-  const source = after(line, 'src');
+  const [device, source] = [deviceOf(line), sourceOf(line)];
   if (/^(unreachable|blackhole|prohibit)/.test(line) || device === undefined || source === undefined) return undefined;
   return { device, source };
 }
@@ -95,6 +98,18 @@ export function readChains(lines: readonly string[]): {
     }
   }
   return { forwardPolicy, drop };
+}
+
+function deviceOf(line: string): string | undefined {
+  const device = after(line, 'dev');
+  return values.isInterfaceName(device) ? device : undefined;
+}
+
+const sourceOf = (line: string): string | undefined => values.address(after(line, 'src'));
+
+/** Of an IPv4 route: `via inet6 ADDRESS` is possible. */
+function gatewayOf(line: string): string | undefined {
+  return values.address(after(line, 'via')) ?? values.address(after(line, 'inet6'));
 }
 
 function after(line: string, word: string): string | undefined {

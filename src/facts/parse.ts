@@ -1,6 +1,7 @@
 import { SlipwayError } from '../base/errors.ts';
-import type { Facts } from './facts.ts';
+import type { ClusterTraces, Facts } from './facts.ts';
 import { readAddresses, readChains, readLinks, readRoute, readRoutes, readSockets } from './network-output.ts';
+import { address, hostnameOf, printable, wholeNumber, word } from './values.ts';
 
 const architectures: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', armv7l: 'arm', i686: '386' };
 
@@ -10,11 +11,12 @@ export function isClockLine(line: string): boolean {
 }
 
 /**
- * The inverse of factsScript: finds its part in what a script printed. `operatorClock` is in milliseconds since 1970. Throws FACTS_INCOMPLETE
- * when the part is missing or cut off.
+ * The inverse of factsScript: finds its part in what a script printed. `operatorClock` is in milliseconds since 1970, `host` the name for errors.
+ * The host is a stranger: names, addresses and numbers that are none are left out. Throws FACTS_INCOMPLETE when the part is missing or cut off,
+ * HOST_NAME_INVALID (refused) for a hostname that is none.
  */
-export function parseFacts(stdout: string, operatorClock: number): Facts {
-  const sections = split(stdout);
+export function parseFacts(stdout: string, operatorClock: number, host?: string): Facts {
+  const sections = split(printable(stdout));
   const section = (name: string): readonly string[] => sections.get(name) ?? [];
   const values = keyed(section('values'), ' ');
   const files = keyed(section('files'), ':');
@@ -30,25 +32,25 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
   const services = readServices(section('services'));
   const present = commands.includes('iptables');
   const memory = keyed(section('memory'), ':');
-  const kib = (key: string): number => Number.parseInt(memory.get(key) ?? '0', 10) * 1024;
+  const kib = (key: string): number => wholeNumber(memory.get(key)?.replace(/ kB$/, '')) * 1024;
   const version = values.get('iptables') ?? '';
   const leftovers = section('leftovers').map((line) => ({ of: line.slice(0, line.indexOf(' ')), path: line.slice(line.indexOf(' ') + 1) }));
 
   return {
-    hostname: files.get('/proc/sys/kernel/hostname') ?? '',
+    hostname: hostnameOf(readHostname(section('files')), host),
     os,
-    arch: architectures[values.get('arch') ?? ''] ?? values.get('arch') ?? '',
-    kernel: values.get('kernel') ?? '',
+    arch: architectures[values.get('arch') ?? ''] ?? word(values.get('arch')),
+    kernel: word(values.get('kernel')),
     init: files.get('/proc/1/comm') ?? '',
     systemdVersion: Number(/^systemd (\d+)/.exec(values.get('systemd') ?? '')?.[1] ?? 0),
-    machineId: files.get('/etc/machine-id') ?? '',
+    machineId: word(files.get('/etc/machine-id')),
     productUuid: container === undefined ? files.get('/sys/class/dmi/id/product_uuid')?.toLowerCase() : undefined,
     bootId: [
       files.get('/proc/sys/kernel/random/boot_id') ?? '',
       ...(container === undefined ? [] : [startTime(files.get('/proc/1/stat') ?? '')]),
     ].join('/'),
     container,
-    cpus: Number(values.get('cpus') ?? 1),
+    cpus: Math.max(1, wholeNumber(values.get('cpus'))),
     memory: { total: kib('MemTotal'), available: kib('MemAvailable') },
     disks: readDisks(section('disks')),
     clock: { host: readClock(sections.get('clock')?.[0] ?? ''), operator: operatorClock },
@@ -57,14 +59,15 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
     routesTo: Object.fromEntries(
       section('ways').flatMap((line) => {
         const [, peer, way] = /^to (\S+) (.*)$/.exec(line) ?? [];
-        return peer === undefined ? [] : [[peer, readRoute(way!)]];
+        const known = address(peer);
+        return known === undefined ? [] : [[known, readRoute(way!)]];
       }),
     ),
     swap: section('swaps')
       .slice(1)
       .map((line) => {
         const words = line.split(/\s+/);
-        return { device: words[0]!, size: Number(words[2]) * 1024 };
+        return { device: words[0]!, size: wholeNumber(words[2]) * 1024 };
       }),
     kernelFeatures: {
       cgroup: values.get('cgroup') === '2' ? 2 : 1,
@@ -79,7 +82,7 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
       unloaded: section('features').flatMap((line) => (line.startsWith('unloaded ') ? [line.slice(9)] : [])),
       conntrackWritable: features.has('conntrack'),
       oomScoreAdjNegative: features.has('oom'),
-      inotifyInstances: Number(files.get('/proc/sys/fs/inotify/max_user_instances') ?? 0),
+      inotifyInstances: wholeNumber(files.get('/proc/sys/fs/inotify/max_user_instances')),
     },
     iptables: {
       present,
@@ -106,7 +109,7 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
     proxies: readProxies(section('proxies')),
     commands,
     containerdBeside: isBeside(section('cluster'), leftovers),
-    cluster: /"([^"]*)"$/.exec(section('cluster')[0] ?? '')?.[1],
+    cluster: readCluster(section('cluster')),
     leftovers,
   };
 }
@@ -115,6 +118,16 @@ export function parseFacts(stdout: string, operatorClock: number): Facts {
 function isBeside(recorded: readonly string[], leftovers: Facts['leftovers']): boolean {
   const ours = recorded.find((line) => line.includes('containerd.service'));
   return ours === undefined ? leftovers.some(({ of }) => of === 'containerd') : ours.includes('slipway-');
+}
+
+function readCluster(lines: readonly string[]): ClusterTraces | undefined {
+  const first = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
+  const traces = {
+    name: first(/^"cluster" *: *"([^"]*)"$/),
+    id: first(/^id ([0-9a-f]{32})$/),
+    authority: first(/^authority ([0-9a-f]{64}) /),
+  };
+  return Object.values(traces).every((value) => value === undefined) ? undefined : traces;
 }
 
 function split(stdout: string): Map<string, string[]> {
@@ -141,6 +154,15 @@ function keyed(lines: readonly string[], separator: string): Map<string, string>
       return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1).trim()]];
     }),
   );
+}
+
+/** The name may have line ends: each of its lines counts, not the last alone. */
+function readHostname(files: readonly string[]): string {
+  const file = '/proc/sys/kernel/hostname:';
+  return files
+    .filter((line) => line.startsWith(file))
+    .map((line) => line.slice(file.length))
+    .join('\n');
 }
 
 /** os-release(5): shell assignments with optional quotes. */
@@ -174,7 +196,7 @@ function readDisks(lines: readonly string[]): Facts['disks'] {
     if (kind !== 'path') return [];
     const size = words.find((line) => line[0] === 'size' && line[1] === existing);
     if (size === undefined) return [];
-    const [block, free, total] = size.slice(2, 5).map(Number) as [number, number, number];
+    const [block, free, total] = size.slice(2, 5).map(wholeNumber) as [number, number, number];
     // The last of the longest: a later mount hides an earlier one.
     const mount = mounts
       .filter((m) => m.path === '/' || existing === m.path || existing!.startsWith(`${m.path}/`))
@@ -219,7 +241,7 @@ function readResolv(lines: readonly string[]): Facts['resolvConf'] {
   let current: string[] = [];
   for (const line of lines) {
     if (line.startsWith('file ')) files.set(line.slice(5), (current = []));
-    else current.push(line.trim().split(/\s+/)[1] ?? '');
+    else current.push(...[address(line.trim().split(/\s+/)[1])].filter((server) => server !== undefined));
   }
   const own = files.get('/etc/resolv.conf') ?? [];
   const real = '/run/systemd/resolve/resolv.conf';

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from './command.ts';
+import { copyDisk } from './fs.ts';
 import { resolvConf } from './network.ts';
 import { hostRoot } from './paths.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
@@ -12,6 +13,9 @@ export interface DiskOptions {
   /** What sudo asks the lab's user for; undefined: nothing. */
   sudoPassword?: string | undefined;
 }
+
+/** Bytes as mke2fs takes them; the file is sparse. */
+const VM_DISK_SIZE = '12G';
 
 /** As Debian makes them, but for the size of the RSA key: 3072 bits take longer than everything else that a host needs to start. */
 const hostKeys = [['rsa', '-b', '2048'], ['ecdsa'], ['ed25519']] as const;
@@ -39,7 +43,7 @@ export async function makeDisk(lab: LabRecord, host: LabHostRecord, options: Dis
   ] as const)
     await chmod(join(upper, path), mode);
   await Promise.all([
-    run('cp', ['-a', '--reflink=auto', join(host.image, 'var'), join(directory, 'var')], { bound: true }),
+    copyDisk([join(host.image, 'var')], join(directory, 'var')),
     ...hostKeys.map(([type, ...size]) =>
       run('ssh-keygen', ['-q', '-N', '', '-C', `root@${host.name}`, '-t', type, ...size, '-f', keyFile(type)], { bound: true }),
     ),
@@ -48,6 +52,7 @@ export async function makeDisk(lab: LabRecord, host: LabHostRecord, options: Dis
   const keys = await Promise.all(
     ['rsa', 'ecdsa', 'ed25519'].map((type) => readFile(join(upper, `etc/ssh/ssh_host_${type}_key.pub`), 'utf8')),
   );
+  if (host.vm === true) await makeVmDisk(lab, host);
   return keys.map((key) => [host.address, ...key.trim().split(' ').slice(0, 2)].join(' '));
 }
 
@@ -57,8 +62,9 @@ async function identity(lab: LabRecord, host: LabHostRecord, options: DiskOption
     'etc/hosts': `127.0.0.1\tlocalhost\n127.0.1.1\t${host.name}\n::1\tlocalhost ip6-localhost ip6-loopback\n`,
     'etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
     'etc/resolv.conf': lab.offline ? '' : await resolvConf(),
+    ...(host.vm === true ? { 'etc/fstab': '/dev/vda / ext4 defaults 0 1\n' } : {}),
     'etc/systemd/network/10-host0.network': `[Match]
-Name=host0
+Name=${host.vm === true ? 'eth0' : 'host0'}
 
 [Network]
 Address=${host.address}/24
@@ -70,11 +76,9 @@ IPv6AcceptRA=no
   };
 }
 
-/** A user who may log in with the lab's key and use sudo, as on a rented server. Runs the host's own tools in a mount namespace that ends with them. */
+/** A user who may log in with the lab's key and use sudo, as on a rented server. Made by the host's own tools. */
 async function makeUser(lab: LabRecord, host: LabHostRecord, options: DiskOptions): Promise<void> {
   const script = `
-    mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/root"
-    mount --bind "$1/var" "$1/root/var"
     chroot "$1/root" useradd --create-home --shell /bin/bash --groups sudo "$3"
     chroot "$1/root" install -d -m 0700 -o "$3" -g "$3" "/home/$3/.ssh"
     chroot "$1/root" install -m 0600 -o "$3" -g "$3" /root/.ssh/authorized_keys "/home/$3/.ssh/authorized_keys"
@@ -85,9 +89,45 @@ async function makeUser(lab: LabRecord, host: LabHostRecord, options: DiskOption
       chmod 0440 "$1/root/etc/sudoers.d/$3"
     fi`;
   const { sudoPassword } = options;
-  const args = [hostRoot(lab.name, host.name), host.image, lab.user, sudoPassword === undefined ? 'none' : 'password'];
-  await run('unshare', ['--mount', '--propagation', 'slave', 'sh', '-euc', script, 'user', ...args], {
+  await withRoot(lab, host, {
+    script,
+    args: [lab.user, sudoPassword === undefined ? 'none' : 'password'],
     input: sudoPassword === undefined ? undefined : `${lab.user}:${sudoPassword}\n`,
-    bound: true,
   });
+}
+
+/** From the layers that the host would have as a container to the disk that it boots from. */
+async function makeVmDisk(lab: LabRecord, host: LabHostRecord): Promise<void> {
+  const script = `
+    mke2fs -q -F -t ext4 -d "$1/root" "$1/disk.img" ${VM_DISK_SIZE}
+    umount "$1/root/var" "$1/root"
+    rm -rf "$1/upper" "$1/work" "$1/var" "$1/root"`;
+  await withRoot(lab, host, { script });
+}
+
+interface RootScript {
+  /** With the host's directory as $1, its image as $2, and then `args`. */
+  script: string;
+  args?: readonly string[];
+  input?: string | undefined;
+}
+
+/** Runs a script with the host's file system at `root` in its directory, in a mount namespace that ends with it. */
+async function withRoot(lab: LabRecord, host: LabHostRecord, { script, args = [], input }: RootScript): Promise<void> {
+  const mounts = `
+    mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/root"
+    mount --bind "$1/var" "$1/root/var"`;
+  const words = [
+    '--mount',
+    '--propagation',
+    'slave',
+    'sh',
+    '-euc',
+    mounts + script,
+    'root',
+    hostRoot(lab.name, host.name),
+    host.image,
+    ...args,
+  ];
+  await run('unshare', words, { input, bound: true });
 }

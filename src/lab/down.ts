@@ -1,5 +1,6 @@
-import { rm, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { removeFiles } from './files.ts';
+import { removeTree } from './fs.ts';
 import { switchOff } from './host.ts';
 import { removePartialImages } from './image.ts';
 import { checkName } from './layout.ts';
@@ -8,6 +9,7 @@ import { restoreMachineSettings } from './machine.ts';
 import { networkDown } from './network.ts';
 import { allLabsLock, labLock, labRoot, stateRoot } from './paths.ts';
 import { requireMachine } from './prerequisites.ts';
+import { removePartialSnapshots } from './snapshot.ts';
 import { readRecord, readRecords } from './record.ts';
 import type { LabRecord } from './record.ts';
 
@@ -28,9 +30,10 @@ export async function labDown(options: LabDownOptions = {}): Promise<void> {
   await withLock(labLock(name), { wait: false, what: `lab "${name}"` }, async () => {
     const record = await readRecord(name);
     if (record !== undefined) onProgress(`removing ${String(record.hosts.length)} hosts`);
-    await (record === undefined ? removeDirectory(name) : remove(record));
+    await (record === undefined ? removeTree(labRoot(name)) : remove(record));
   });
   await removePartialImages();
+  await removePartialSnapshots();
   await removeIfEmpty(stateRoot());
 }
 
@@ -40,13 +43,9 @@ export async function remove(record: LabRecord): Promise<void> {
   await networkDown(record);
   await removeFiles(record);
   await withLock(allLabsLock(), { wait: true, what: 'all labs' }, async () => {
-    await removeDirectory(record.name);
+    await removeTree(labRoot(record.name));
     if ((await readRecords()).length === 0) await restoreMachineSettings();
   });
-}
-
-async function removeDirectory(name: string): Promise<void> {
-  await rm(labRoot(name), { recursive: true, force: true, maxRetries: 10 });
 }
 
 async function removeIfEmpty(directory: string): Promise<void> {

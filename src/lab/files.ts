@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../base/errors.ts';
@@ -9,10 +9,12 @@ import { writeRecord } from './record.ts';
 import type { LabRecord } from './record.ts';
 
 const names = ['cluster.yaml', 'known_hosts', 'id_ed25519', 'id_ed25519.pub'];
+/** What runs of Slipway keep beside the cluster file: the lock file and state directories. */
+const ofRuns = /^(cluster\.lock|.+\.state)$/;
 
 /** LAB_FILE_EXISTS when writing the lab's files would overwrite what somebody else wrote. */
-export async function refuseForeignFiles(directory: string): Promise<void> {
-  const there = names.find((name) => existsSync(join(directory, name)));
+export async function refuseForeignFiles(directory: string, files: readonly string[] = names): Promise<void> {
+  const there = files.find((name) => existsSync(join(directory, name)));
   if (there === undefined) return;
   throw new SlipwayError(`${there} exists in ${directory}`, {
     code: 'LAB_FILE_EXISTS',
@@ -22,18 +24,29 @@ export async function refuseForeignFiles(directory: string): Promise<void> {
   });
 }
 
-/** Writes the cluster file with all that it refers to, and returns what was written as name and sha256. The record says so before a file is there. */
+/** Writes the cluster file with all that it refers to, and returns what was written as name and sha256. */
 export async function writeFiles(record: LabRecord): Promise<Record<string, string>> {
   const ssh = join(labRoot(record.name), 'ssh');
-  const made = join(ssh, 'cluster.yaml');
-  await writeFile(made, clusterFile(record));
-  const files: Record<string, string> = {};
-  for (const name of names) files[name] = sha256(await readFile(join(ssh, name)));
-  await writeRecord({ ...record, files });
+  await writeFile(join(ssh, 'cluster.yaml'), clusterFile(record));
+  return copyFiles(record, ssh, names);
+}
+
+/** Copies files and directories into the lab's directory. The record says so before a file is there; directories are not the lab's to remove. */
+export async function copyFiles(record: LabRecord, from: string, files: readonly string[]): Promise<Record<string, string>> {
+  const written: Record<string, string> = {};
+  for (const name of files) {
+    const sum = await digest(join(from, name));
+    if (sum !== undefined) written[name] = sum;
+  }
+  await writeRecord({ ...record, files: written });
   await mkdir(record.directory, { recursive: true });
-  for (const name of names) await copyFile(join(ssh, name), join(record.directory, name));
-  await chmod(join(record.directory, 'id_ed25519'), 0o600);
-  return files;
+  for (const name of files) await cp(join(from, name), join(record.directory, name), { recursive: true });
+  return written;
+}
+
+/** The names in a lab's directory that a snapshot keeps. */
+export async function keptFiles(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => names.includes(name) || ofRuns.test(name));
 }
 
 /** Removes the files again, except those that were changed since; and the directory, if the lab made it and nothing else is in it. */
@@ -50,17 +63,14 @@ export async function removeFiles(record: LabRecord): Promise<void> {
   }
 }
 
+/** The sha256 of a file; undefined where there is none. */
 async function digest(file: string): Promise<string | undefined> {
   try {
     return createHash('sha256')
       .update(await readFile(file))
       .digest('hex');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (['ENOENT', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

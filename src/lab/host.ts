@@ -1,20 +1,23 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../base/errors.ts';
 import { cgroups, destroyGroup, groupOf, processesIn, unitName } from './cgroups.ts';
+import type { Cgroups } from './cgroups.ts';
 import { attempt, lastLines, run, searchPath } from './command.ts';
+import { containerPower, machinePaths, systemdOf } from './container.ts';
 import { hostRoot } from './paths.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
-import { login } from './ssh.ts';
+import { login, onHost } from './ssh.ts';
 import { supervisorScript } from './supervisor.ts';
+import type { Power } from './supervisor.ts';
+import { accelerator, kernelOf, vmPower } from './vm.ts';
 
-/** Long, for a machine that is busy: a host that ends while it starts is noticed at once. */
-const startLimitMs = 180_000;
-/** systemd's signal for "reboot", SIGRTMIN+5. */
-const rebootSignal = 39;
+/** Long, for a machine that is busy: a host that ends while it starts is noticed at once. An emulated processor takes its time. */
+const startLimitMs = ({ vm }: LabHostRecord): number => (vm === true ? 600_000 : 180_000);
+/** systemd's signals for "poweroff" and "reboot", SIGRTMIN+4 and SIGRTMIN+5 (systemd(1)). */
+const signals = { poweroff: 38, reboot: 39 };
 
 /** Switches a host on; nothing to do when it is. It keeps running after this process has ended. */
 export async function switchOn(lab: LabRecord, host: LabHostRecord): Promise<void> {
@@ -23,33 +26,18 @@ export async function switchOn(lab: LabRecord, host: LabHostRecord): Promise<voi
   const group = groupOf(groups, lab.name, host.name);
   await destroyGroup(groups, group);
   const directory = hostRoot(lab.name, host.name);
-  const binds = ['/dev/kmsg', '/dev/fuse', '/lib/modules'].filter((path) => existsSync(path));
   const script = join(directory, 'supervisor.sh');
-  const options = {
-    ...groups,
-    group,
-    image: host.image,
-    systemd: await systemdOf(host.image),
-    directory,
-    machine: host.machine,
-    hostname: host.name,
-    bridge: lab.bridge,
-    binds,
-  };
-  await writeFile(script, supervisorScript(options));
+  await writeFile(script, supervisorScript({ ...groups, group, power: await powerOf(lab, host, groups) }));
   const log = join(directory, 'console.log');
   await (groups.units ? startUnit(unitName(lab.name, host.name), script, log) : startDetached(script, log));
 }
 
-/** The version of systemd in an image, which is part of a library's name; 0 when it cannot be told. */
-async function systemdOf(image: string): Promise<number> {
-  const names = await Promise.all(
-    ['usr/lib/systemd', 'usr/lib/x86_64-linux-gnu/systemd', 'usr/lib/aarch64-linux-gnu/systemd'].map((path) =>
-      readdir(join(image, path)).catch(() => []),
-    ),
-  );
-  const versions = names.flat().map((name) => Number(/^libsystemd-shared-(\d+)/.exec(name)?.[1] ?? 0));
-  return Math.max(0, ...versions);
+async function powerOf(lab: LabRecord, host: LabHostRecord, { version }: Cgroups): Promise<Power> {
+  const { machine, name: hostname, image } = host;
+  const options = { directory: hostRoot(lab.name, hostname), machine, bridge: lab.bridge };
+  if (host.vm === true) return vmPower({ ...options, ...(await kernelOf(image)), accelerator: await accelerator(image) });
+  const layers = [...(host.layers ?? []), image];
+  return containerPower({ ...options, layers, hostname, version, systemd: await systemdOf(image), binds: machinePaths() });
 }
 
 async function startUnit(unit: string, script: string, log: string): Promise<void> {
@@ -122,23 +110,58 @@ export async function initOf(lab: LabRecord, host: LabHostRecord): Promise<numbe
   return undefined;
 }
 
+/** Asks the host's init for an orderly end; returns when the host is off, at once when it is. LAB_HOST_STUCK after three minutes. */
+export async function shutDown(lab: LabRecord, host: LabHostRecord): Promise<void> {
+  if (await isOn(lab, host)) await askInit(lab, host, 'poweroff');
+  const deadline = Date.now() + startLimitMs(host);
+  while (await isOn(lab, host)) {
+    if (Date.now() > deadline) {
+      throw new SlipwayError(`host ${host.name} does not end`, {
+        code: 'LAB_HOST_STUCK',
+        category: 'failed',
+        where: { host: host.name },
+        hint: 'A unit that does not stop keeps it: see systemctl list-jobs on the host. A paused host must be resumed first.',
+      });
+    }
+    await delay(20);
+  }
+  // Removes what is left of its groups, and the script that could start it again.
+  await switchOff(lab, host);
+}
+
 /** Asks the host's init for an orderly reboot; returns when the new one is there. LAB_HOST_OFF when there is none to ask. */
 export async function restart(lab: LabRecord, host: LabHostRecord): Promise<void> {
-  const before = await initOf(lab, host);
+  const before = await bootOf(lab, host);
   if (before === undefined) throw hostOff(host);
-  process.kill(before, rebootSignal);
-  const deadline = Date.now() + startLimitMs;
+  await askInit(lab, host, 'reboot');
+  const deadline = Date.now() + startLimitMs(host);
   for (;;) {
-    const now = await initOf(lab, host);
+    const now = await bootOf(lab, host);
     if (now !== undefined && now !== before) return;
     if (Date.now() > deadline) throw await silent(lab, host, `host ${host.name} does not come back from its reboot`);
     await delay(20);
   }
 }
 
-/** Returns when the lab's user can log in with the lab's key and the recorded host key; LAB_HOST_SILENT after three minutes, or at once when the host's processes have ended. */
+async function askInit(lab: LabRecord, host: LabHostRecord, what: keyof typeof signals): Promise<void> {
+  if (host.vm === true) {
+    await onHost(lab, host, { command: `systemctl ${what}` });
+    return;
+  }
+  const init = await initOf(lab, host);
+  if (init !== undefined) process.kill(init, signals[what]);
+}
+
+/** What is another after each boot; undefined while the host is off or does not answer. */
+async function bootOf(lab: LabRecord, host: LabHostRecord): Promise<string | undefined> {
+  if (host.vm !== true) return (await initOf(lab, host))?.toString();
+  const { exitCode, stdout } = await onHost(lab, host, { command: 'cat /proc/sys/kernel/random/boot_id' });
+  return exitCode === 0 ? stdout.trim() : undefined;
+}
+
+/** Returns when the lab's user can log in with the lab's key and the recorded host key; LAB_HOST_SILENT after three minutes (a virtual machine: ten), or at once when the host's processes have ended. */
 export async function waitForLogin(lab: LabRecord, host: LabHostRecord): Promise<void> {
-  const deadline = Date.now() + startLimitMs;
+  const deadline = Date.now() + startLimitMs(host);
   let seen = false;
   for (;;) {
     const last = await login(lab, host);

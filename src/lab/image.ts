@@ -1,39 +1,53 @@
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SlipwayError, isSlipwayError } from '../base/errors.ts';
+import { SlipwayError } from '../base/errors.ts';
 import { run } from './command.ts';
-import { withLock } from './lock.ts';
+import { removeTree } from './fs.ts';
+import { unlessBusy, withLock } from './lock.ts';
 import { imageRoot } from './paths.ts';
 import { debianSources, parseAptOptions, rewriteSources } from './sources.ts';
 
 /** Raised when what `finish` does changes, so that old images are not taken for new ones. */
-const recipe = 4;
+const recipe = 5;
 
 const partialSuffix = '.partial';
+
+/** What an image is for: containers share the machine's kernel, virtual machines bring one. */
+export interface ImageKind {
+  release: string;
+  vm?: boolean | undefined;
+}
 
 /** What a server of a small provider has; nothing that Kubernetes asks for beyond that. */
 const packages = [
   ...['systemd', 'systemd-sysv', 'dbus', 'openssh-server', 'sudo', 'iproute2', 'iptables'],
   ...['ca-certificates', 'procps', 'kmod', 'zstd'],
 ];
+/** A kernel; and what an installation would bring, because unpacking it takes an emulated processor a minute and more. */
+const vmPackages = ['linux-image-amd64', 'udev', 'haproxy', 'conntrack', 'nftables'];
 
 /**
  * The directory of the root file system for a Debian release, made on first use from the mirror that this machine's own apt uses.
  * It is shared by hosts as the lower layer of their overlay and never written again.
  */
-export async function image(release: string, onProgress: (text: string) => void): Promise<string> {
+export async function image({ release, vm = false }: ImageKind, onProgress: (text: string) => void): Promise<string> {
   const sources = rewriteSources(await debianSources(join(imageRoot(), 'sources.json')), release);
-  const key = createHash('sha256').update(JSON.stringify({ recipe, packages, release, sources })).digest('hex').slice(0, 12);
-  const directory = join(imageRoot(), `${release}-${key}`);
+  const include = vm ? [...packages, ...vmPackages] : packages;
+  const what = vm ? `${release} for virtual machines` : release;
+  const key = createHash('sha256')
+    .update(JSON.stringify({ recipe, packages: include, release, sources }))
+    .digest('hex')
+    .slice(0, 12);
+  const directory = join(imageRoot(), `${release}${vm ? '-vm' : ''}-${key}`);
   if (await exists(directory)) return directory;
   const partial = `${directory}${partialSuffix}`;
-  return withLock(`${directory}.lock`, { wait: true, what: `the image of ${release}` }, async () => {
+  return withLock(`${directory}.lock`, { wait: true, what: `the image of ${what}` }, async () => {
     if (await exists(directory)) return directory;
-    onProgress(`making the image of Debian ${release} (once, about a minute)`);
+    onProgress(`making the image of Debian ${what} (once, about a minute)`);
     try {
       await removeTree(partial);
-      await bootstrap(release, sources, partial);
+      await bootstrap({ release, sources, include }, partial);
       await finish(partial);
       await rename(partial, directory);
     } finally {
@@ -49,24 +63,22 @@ export async function removePartialImages(): Promise<void> {
   const unfinished = names.flatMap((name) => /^(.+)\.(?:partial|lock)$/.exec(name)?.[1] ?? []);
   for (const name of new Set(unfinished)) {
     const directory = join(imageRoot(), name);
-    try {
-      await withLock(`${directory}.lock`, { wait: false, what: 'an image' }, () => removeTree(directory + partialSuffix));
-    } catch (error) {
-      if (!isSlipwayError(error) || error.code !== 'LAB_BUSY') throw error;
-    }
+    await unlessBusy(`${directory}.lock`, () => removeTree(directory + partialSuffix));
   }
 }
 
-async function removeTree(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true, maxRetries: 10 });
+interface Bootstrap {
+  release: string;
+  sources: readonly string[];
+  include: readonly string[];
 }
 
-async function bootstrap(release: string, sources: readonly string[], directory: string): Promise<void> {
+async function bootstrap({ release, sources, include }: Bootstrap, directory: string): Promise<void> {
   const inherited = parseAptOptions(await run('apt-config', ['dump']));
   const args = ['--mode=root', '--variant=minbase', '--skip=cleanup/apt/lists'];
   const options = ['Acquire::GzipIndexes "true"', 'Acquire::Languages "none"', ...inherited].map((option) => `--aptopt=${option}`);
   try {
-    await run('mmdebstrap', [...args, ...options, `--include=${packages.join(',')}`, release, directory, ...sources], { bound: true });
+    await run('mmdebstrap', [...args, ...options, `--include=${include.join(',')}`, release, directory, ...sources], { bound: true });
   } catch (cause) {
     throw new SlipwayError(`the image of Debian ${release} could not be made`, {
       code: 'LAB_IMAGE_FAILED',
@@ -94,6 +106,7 @@ async function finish(root: string): Promise<void> {
     'systemctl --root="$1" --quiet enable lab-mounts.service systemd-networkd.service ssh.service',
     'systemctl --root="$1" --quiet disable apt-daily.timer apt-daily-upgrade.timer',
     'systemctl --root="$1" --quiet mask systemd-networkd-wait-online.service console-getty.service',
+    '[ ! -e "$1"/usr/lib/systemd/system/haproxy.service ] || systemctl --root="$1" --quiet disable haproxy.service',
     'install -d -m 0700 "$1"/root/.ssh',
     // Otherwise the first boot sees a newer /usr and rebuilds caches.
     'touch "$1"/usr "$1"/etc/.updated "$1"/var/.updated',
@@ -133,6 +146,7 @@ echo 128 > /run/slipway-lab/sysctl/fs.inotify.max_user_instances
 const mountsUnit = `[Unit]
 Description=What a container takes from a host
 DefaultDependencies=no
+ConditionVirtualization=container
 Before=sysinit.target systemd-sysctl.service
 
 [Service]

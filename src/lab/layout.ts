@@ -6,6 +6,8 @@ export interface LayoutOptions {
   hosts: number;
   controlPlanes: number;
   releases: readonly string[];
+  /** So many of them, the last ones, are virtual machines. Default 0. */
+  vms?: number | undefined;
   number: number;
   /** The lab's network without its last number, e.g. 10.86.1. */
   prefix: string;
@@ -20,10 +22,11 @@ export function hostLink(machine: string): string {
 
 /** Names, addresses and roles of a lab's hosts: cp-1 is .11, w-1 is .21. LAB_SIZE for numbers that make no lab, LAB_RELEASE for what cannot be a release. */
 export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
-  const { hosts, controlPlanes, releases, number, prefix } = options;
+  const { hosts, controlPlanes, releases, vms = 0, number, prefix } = options;
   const workers = hosts - controlPlanes;
   if (
-    ![hosts, controlPlanes].every(Number.isInteger) ||
+    ![hosts, controlPlanes, vms].every(Number.isInteger) ||
+    vms > hosts ||
     controlPlanes < 0 ||
     workers < 0 ||
     hosts < 1 ||
@@ -54,6 +57,7 @@ export function layout(options: LayoutOptions): Omit<LabHostRecord, 'image'>[] {
       release: releases[i] ?? releases.at(-1) ?? 'bookworm',
       roles,
       machine: `l${String(number)}-${name}`,
+      ...(i >= hosts - vms ? { vm: true } : {}),
     };
   });
 }
@@ -79,10 +83,19 @@ ${hosts.join('\n')}
 
 /** LAB_NAME unless the name can be part of a directory's, a unit's and a control group's name. */
 export function checkName(name: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return;
-  throw new SlipwayError(`"${name}" cannot be the name of a lab`, {
-    code: 'LAB_NAME',
+  checkWord(name, { most: 40, what: 'the name of a lab', code: 'LAB_NAME' });
+}
+
+/** LAB_LABEL unless it can be the name of a directory of a snapshot. */
+export function checkLabel(label: string): void {
+  checkWord(label, { most: 64, what: 'the label of a snapshot', code: 'LAB_LABEL' });
+}
+
+function checkWord(word: string, { most, what, code }: { most: number; what: string; code: string }): void {
+  if (word.length <= most && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(word)) return;
+  throw new SlipwayError(`"${word}" cannot be ${what}`, {
+    code,
     category: 'usage',
-    hint: 'Use at most 40 lower-case letters, digits and dashes.',
+    hint: `Use at most ${String(most)} lower-case letters, digits and dashes.`,
   });
 }

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
-import { SlipwayError, bug } from '../base/errors.ts';
+import { SlipwayError, bug, isSlipwayError } from '../base/errors.ts';
 import { searchPath } from './command.ts';
 
 export interface LockOptions {
@@ -21,6 +21,15 @@ export async function withLock<T>(file: string, options: LockOptions, work: () =
   } finally {
     await rm(file, { force: true });
     await release();
+  }
+}
+
+/** The same, unless another run is at work there: then nothing is done. */
+export async function unlessBusy(file: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await withLock(file, { wait: false, what: file }, work);
+  } catch (error) {
+    if (!isSlipwayError(error) || error.code !== 'LAB_BUSY') throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stateRoot } from './paths.ts';
+import { writeWhole } from './fs.ts';
 
 /** Kernel settings that all labs share, as paths below /proc/sys, with what they must at least be. */
 const wanted: readonly { key: string; value: number; forwardOnly: boolean }[] = [
@@ -29,7 +30,7 @@ export async function raiseMachineSettings(options: { forward: boolean }): Promi
     if (forwardOnly && !options.forward) continue;
     const now = (await readFile(`/proc/sys/${key}`, 'utf8')).trim();
     if (Number(now) >= value) continue;
-    await writeFile(file(), JSON.stringify({ [key]: now, ...before }));
+    await writeWhole(file(), JSON.stringify({ [key]: now, ...before }));
     Object.assign(before, { [key]: before[key] ?? now });
     await writeFile(`/proc/sys/${key}`, String(value));
   }

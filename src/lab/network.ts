@@ -13,16 +13,11 @@ const seconds = Array.from({ length: 32 }, (_, i) => 64 + ((i + 22) % 32));
  * Routes to 10.0.0.0/8 or most of it (a company's VPN) do not count: a lab's own, more specific route wins. LAB_NO_NETWORK when all are in use.
  */
 export function freeNetwork(routes: string, taken: readonly number[]): { number: number; prefix: string } {
-  const networks = [...routes.matchAll(/\b10(?:\.\d+){1,3}(?:\/\d+)?(?=\s)/g)]
-    .map(([text]) => parseNetwork(text))
-    .filter(([, bits]) => bits >= 12);
+  const networks = networksOf(routes);
   for (let number = 1; number < 255; number += 1) {
     if (taken.includes(number)) continue;
-    for (const second of seconds) {
-      const prefix = `10.${String(second)}.${String(number)}`;
-      const ours = ipaddr.IPv4.parse(`${prefix}.0`);
-      if (!networks.some(([address, bits]) => ours.match(address, Math.min(bits, 24)))) return { number, prefix };
-    }
+    const prefix = seconds.map((second) => `10.${String(second)}.${String(number)}`).find((each) => !meets(networks, each));
+    if (prefix !== undefined) return { number, prefix };
   }
   throw new SlipwayError('every network of the lab is in use', {
     code: 'LAB_NO_NETWORK',
@@ -31,7 +26,23 @@ export function freeNetwork(routes: string, taken: readonly number[]): { number:
   });
 }
 
-function parseNetwork(text: string): [ipaddr.IPv4, number] {
+/** Whether no route of the machine leads to this /24, given without its last number. */
+export function isFree(routes: string, prefix: string): boolean {
+  return !meets(networksOf(routes), prefix);
+}
+
+type Network = [address: ipaddr.IPv4, bits: number];
+
+function networksOf(routes: string): Network[] {
+  return [...routes.matchAll(/\b10(?:\.\d+){1,3}(?:\/\d+)?(?=\s)/g)].map(([text]) => parseNetwork(text)).filter(([, bits]) => bits >= 12);
+}
+
+function meets(networks: readonly Network[], prefix: string): boolean {
+  const ours = ipaddr.IPv4.parse(`${prefix}.0`);
+  return networks.some(([address, bits]) => ours.match(address, Math.min(bits, 24)));
+}
+
+function parseNetwork(text: string): Network {
   const [address = '', bits = '32'] = text.split('/');
   return [ipaddr.IPv4.parse(address), Number(bits)];
 }

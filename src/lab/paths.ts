@@ -24,8 +24,31 @@ export function hostRoot(lab: string, host: string): string {
   return join(labRoot(lab), 'hosts', host);
 }
 
+/** Where snapshots lie: their own directory each, beside the labs. */
+export function snapshotsRoot(): string {
+  return join(stateRoot(), '.snapshots');
+}
+
+/** Held while a snapshot is made. Taken after a lab's own lock. */
+export function snapshotLock(label: string): string {
+  return join(stateRoot(), `.snapshot.${label}.lock`);
+}
+
+export function snapshotRoot(label: string): string {
+  return join(snapshotsRoot(), label);
+}
+
 /** Root file systems made once and shared, read-only, by all hosts. */
 export function imageRoot(): string {
+  return join(cacheRoot(), 'images');
+}
+
+/** Remembers whether KVM works on this machine. */
+export function kvmFile(): string {
+  return join(cacheRoot(), 'kvm');
+}
+
+function cacheRoot(): string {
   const xdg = process.env['XDG_CACHE_HOME'];
-  return join(xdg === undefined || xdg === '' ? join(homedir(), '.cache') : xdg, 'slipway', 'lab', 'images');
+  return join(xdg === undefined || xdg === '' ? join(homedir(), '.cache') : xdg, 'slipway', 'lab');
 }

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { SlipwayError } from '../base/errors.ts';
 import { run } from './command.ts';
+import { requireVmMachine } from './vm.ts';
 
 /** What the lab calls, and the Debian package that has it. */
 const programs: readonly { needs: string; package: string }[] = [
@@ -15,9 +16,19 @@ const programs: readonly { needs: string; package: string }[] = [
   { needs: 'setpriv', package: 'util-linux' },
 ];
 
+const ofVms: typeof programs = [
+  { needs: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+  { needs: 'mke2fs', package: 'e2fsprogs' },
+];
+
+export interface Kinds {
+  /** Virtual machines too. Default false. */
+  vms?: boolean;
+}
+
 /** Debian packages that the lab needs and this machine has not. */
-export async function labPrerequisites(): Promise<{ missing: string[] }> {
-  const missing = await Promise.all(programs.map(async (p) => ((await found(p.needs)) ? [] : [p.package])));
+export async function labPrerequisites({ vms = false }: Kinds = {}): Promise<{ missing: string[] }> {
+  const missing = await Promise.all([...programs, ...(vms ? ofVms : [])].map(async (p) => ((await found(p.needs)) ? [] : [p.package])));
   return { missing: [...new Set(missing.flat())] };
 }
 
@@ -32,10 +43,11 @@ export async function installPrerequisites(onProgress: (text: string) => void = 
   await run('apt-get', ['install', '--yes', '--quiet', '--no-install-recommends', ...missing], { env });
 }
 
-/** LAB_NOT_LINUX, LAB_NOT_ROOT or LAB_PREREQUISITES when this machine cannot hold a lab. */
-export async function requireMachine(): Promise<void> {
+/** LAB_NOT_LINUX, LAB_NOT_ROOT, LAB_VM_UNSUPPORTED or LAB_PREREQUISITES when this machine cannot hold a lab. */
+export async function requireMachine(kinds: Kinds = {}): Promise<void> {
   requireRoot();
-  const { missing } = await labPrerequisites();
+  if (kinds.vms === true) requireVmMachine();
+  const { missing } = await labPrerequisites(kinds);
   if (missing.length === 0) return;
   throw new SlipwayError(`the lab needs ${missing.join(', ')} on this machine`, {
     code: 'LAB_PREREQUISITES',

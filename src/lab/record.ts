@@ -1,8 +1,9 @@
-import { readFile, readdir, rename, writeFile, mkdir } from 'node:fs/promises';
+import { readFile, readdir, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlipwayError } from '../base/errors.ts';
 import type { Role } from '../config/cluster.ts';
 import { labRoot, stateRoot } from './paths.ts';
+import { writeWhole } from './fs.ts';
 
 /** What `up` notes before it makes anything, so that `down` finds all of it after any interruption. */
 export interface LabRecord {
@@ -23,6 +24,8 @@ export interface LabRecord {
   /** Files written into `directory`, with the sha256 of what was written. */
   files: Record<string, string>;
   user: string;
+  /** The snapshot that it was made from. */
+  from?: string;
   hosts: readonly LabHostRecord[];
 }
 
@@ -35,7 +38,14 @@ export interface LabHostRecord {
   machine: string;
   /** The directory of its image. */
   image: string;
+  /** A virtual machine instead of a container. */
+  vm?: boolean;
+  /** Directories of snapshots that lie over the image, the topmost first; none: it was made from the image. */
+  layers?: readonly string[];
 }
+
+export const kindOf = ({ vm }: Pick<LabHostRecord, 'vm'>): 'container' | 'virtual machine' =>
+  vm === true ? 'virtual machine' : 'container';
 
 function recordFile(name: string): string {
   return join(labRoot(name), 'lab.json');
@@ -51,10 +61,8 @@ export async function readRecord(name: string): Promise<LabRecord | undefined> {
 }
 
 export async function writeRecord(record: LabRecord): Promise<void> {
-  const file = recordFile(record.name);
   await mkdir(labRoot(record.name), { recursive: true, mode: 0o755 });
-  await writeFile(`${file}.new`, JSON.stringify(record, null, 2) + '\n', { flush: true });
-  await rename(`${file}.new`, file);
+  await writeWhole(recordFile(record.name), JSON.stringify(record, null, 2) + '\n');
 }
 
 /** All labs of this machine, by name. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlipwayError } from '../base/errors.ts';
 import { attempt } from './command.ts';
+import { writeWhole } from './fs.ts';
 
 export interface AptSource {
   uri: string;
@@ -21,7 +22,7 @@ export async function debianSources(memory: string): Promise<AptSource[]> {
   if (remembered?.stamp === stamp) return remembered.sources;
   const sources = await askApt();
   await mkdir(dirname(memory), { recursive: true });
-  await writeFile(memory, JSON.stringify({ stamp, sources }));
+  await writeWhole(memory, JSON.stringify({ stamp, sources }));
   return sources;
 }
 

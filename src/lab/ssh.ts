@@ -20,7 +20,7 @@ export function sshArguments(lab: LabRecord, host: LabHostRecord, user: string):
     UserKnownHostsFile: join(directory, 'known_hosts'),
     GlobalKnownHostsFile: '/dev/null',
     StrictHostKeyChecking: 'yes',
-    ConnectTimeout: '5',
+    ConnectTimeout: '20',
     LogLevel: 'ERROR',
   };
   return ['-F', '/dev/null', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]), `${user}@${host.address}`];
@@ -31,23 +31,29 @@ export async function onHost(lab: LabRecord, host: LabHostRecord, options: Remot
   return attempt('ssh', ['-o', 'BatchMode=yes', ...sshArguments(lab, host, 'root'), options.command], { onLine: options.onLine });
 }
 
-/** Logs in as the lab's user and out again: undefined, or why it failed. Looks for sshd's greeting first, which costs nothing while the host starts. */
+/**
+ * Logs in as the lab's user and out again: undefined, or why it failed. Looks for sshd's greeting first, which costs nothing while the host starts; but a
+ * host that has taken the connection is waited for: on a slow one each that is given up keeps an sshd busy, until it lets nobody in any more.
+ */
 export async function login(lab: LabRecord, host: LabHostRecord): Promise<string | undefined> {
-  if (!(await greets(host.address, 200))) return 'sshd does not answer';
+  if (!(await greets(host.address, { connectMs: 200, greetMs: 30_000 }))) return 'sshd does not answer';
   const result = await attempt('ssh', ['-o', 'BatchMode=yes', ...sshArguments(lab, host, lab.user), 'true']);
   return result.exitCode === 0 ? undefined : lastLines(result.stderr, 1);
 }
 
-/** Whether an SSH server answers at the address within the time. */
-export async function greets(address: string, withinMs = 1000): Promise<boolean> {
+/** Whether an SSH server answers at the address within the time: until it takes the connection, and then until it greets. */
+export async function greets(address: string, { connectMs = 1000, greetMs = 1000 } = {}): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port: 22 });
     const finish = (answer: boolean): void => {
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(withinMs, () => {
+    socket.setTimeout(connectMs, () => {
       finish(false);
+    });
+    socket.once('connect', () => {
+      socket.setTimeout(greetMs);
     });
     socket.once('data', (data) => {
       finish(data.toString('latin1').startsWith('SSH-'));

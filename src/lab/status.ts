@@ -2,7 +2,7 @@ import { cgroups, groupOf, isFrozen, memoryOf } from './cgroups.ts';
 import { isOn } from './host.ts';
 import { linkIsUp, refusedPackets } from './network.ts';
 import type { Refused } from './network.ts';
-import { readRecord, readRecords } from './record.ts';
+import { kindOf, readRecord, readRecords } from './record.ts';
 import type { LabHostRecord, LabRecord } from './record.ts';
 import { greets } from './ssh.ts';
 
@@ -24,6 +24,7 @@ export interface LabHostStatus {
   name: string;
   address: string;
   release: string;
+  kind: ReturnType<typeof kindOf>;
   roles: readonly string[];
   power: 'on' | 'off' | 'paused';
   network: 'connected' | 'cut off';
@@ -67,7 +68,7 @@ async function hostStatus(lab: LabRecord, host: LabHostRecord): Promise<LabHostS
   ]);
   const { name, address, release, roles } = host;
   return {
-    ...{ name, address, release, roles },
+    ...{ name, address, release, roles, kind: kindOf(host) },
     power: on ? (frozen ? 'paused' : 'on') : 'off',
     network: connected === true ? 'connected' : 'cut off',
     ssh: answers ? 'answers' : 'silent',

@@ -1,5 +1,14 @@
 import { sh } from '../base/quote.ts';
-import { hostLink } from './layout.ts';
+
+/** What runs as a host. */
+export interface Power {
+  /** Shell text that is run once, in a mount namespace of the host's own: nothing stays mounted when it is killed. */
+  prepare: string;
+  /** Shell text that is run before each start. */
+  begin: string;
+  /** Ends when the host does: with 133 when it wants to be started again, which is nspawn's way to say so. */
+  command: readonly string[];
+}
 
 export interface SupervisorOptions {
   /** Mount points of all cgroup hierarchies. */
@@ -8,60 +17,28 @@ export interface SupervisorOptions {
   version: 1 | 2;
   /** systemd starts the script as a unit, gives it its group and mount namespace, and starts it again when the host reboots. */
   units: boolean;
-  /** Directories: the image, and the host's own `root`, `upper`, `work` and `var`. */
-  image: string;
-  directory: string;
-  /** Version of the host's systemd; 258 and later boot on cgroup v2 only. */
-  systemd: number;
-  machine: string;
-  hostname: string;
-  bridge: string;
-  /** Paths of this machine to bind into the host at the same place, when they exist. */
-  binds: readonly string[];
-}
-
-/** The arguments of systemd-nspawn for one host. */
-function nspawn(options: SupervisorOptions): string[] {
-  // On a machine with v1, such a host gets the unified hierarchy: it runs, but without the controllers that a kubelet needs.
-  const unified = options.version === 1 && options.systemd >= 258 ? ['env', 'SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1'] : [];
-  return [
-    ...[...unified, 'systemd-nspawn', '--quiet', '--settings=no', '--boot', '--keep-unit', '--register=no', '--link-journal=no'],
-    ...['--resolv-conf=off', '--timezone=off', '--private-users=no', '--capability=all', '--system-call-filter=@keyring bpf @module'],
-    `--machine=${options.machine}`,
-    `--hostname=${options.hostname}`,
-    `--network-bridge=${options.bridge}`,
-    `--directory=${options.directory}/root`,
-    `--bind=${options.directory}/var:/var`,
-    ...options.binds.map((path) => `--bind=${path}`),
-  ];
+  power: Power;
 }
 
 /**
  * The shell script that is the power supply of one host: it ends when the host is switched off and starts it again when it reboots.
- * It runs in a mount namespace of its own, so that nothing stays mounted when it is killed, and in a cgroup of its own, by which everything
- * of the host is found again. /var is a plain directory, because containerd's overlays do not stack on an overlay.
+ * It runs in a mount namespace and in a cgroup of its own, by which everything of the host is found again.
  */
 export function supervisorScript(options: SupervisorOptions): string {
-  return `#!/bin/sh
-set -eu
-${options.units ? mountsPart(options) + unitPart(options) : groupsPart(options) + mountsPart(options) + loopPart(options)}`;
-}
-
-function mountsPart({ image, directory }: SupervisorOptions): string {
-  const layers = `lowerdir=${image},upperdir=${directory}/upper,workdir=${directory}/work`;
-  return `
+  const prepare = `
 # Whoever takes the lab down removes this file first.
 [ -e "$0" ] || exit 0
-mkdir -p /run/systemd/nspawn
-mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
-${sh`mount -t overlay overlay -o ${layers} ${`${directory}/root`}`}
+${options.power.prepare}
 `;
+  return `#!/bin/sh
+set -eu
+${options.units ? prepare + unitPart(options) : groupsPart(options) + prepare + loopPart(options)}`;
 }
 
-function unitPart(options: SupervisorOptions): string {
+function unitPart({ power }: SupervisorOptions): string {
   return `
-${clearLink(options)}
-exec ${sh`${nspawn(options)}`}
+${power.begin}
+exec ${sh`${power.command}`}
 `;
 }
 
@@ -107,20 +84,14 @@ enter supervisor
 `;
 }
 
-function loopPart(options: SupervisorOptions): string {
+function loopPart({ power }: SupervisorOptions): string {
   return `
 while :; do
-  ${clearLink(options)}
+  ${power.begin}
   status=0
-  (enter machine && exec ${sh`${nspawn(options)}`}) || status=$?
-  # nspawn's way to say that the host wants to be started again.
+  (enter machine && exec ${sh`${power.command}`}) || status=$?
   [ "$status" = 133 ] || exit "$status"
   clear_groups
 done
 `;
-}
-
-/** The link of the start before may outlive it for a moment. */
-function clearLink(options: SupervisorOptions): string {
-  return `${sh`ip link delete ${hostLink(options.machine)}`} 2>/dev/null || true`;
 }

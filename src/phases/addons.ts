@@ -6,6 +6,8 @@ import type { Phase } from '../engine/phase.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
+import { dropUnreadable } from './foreign/objects.ts';
+import { identityStep } from './identity.ts';
 import { certificateState, referenceState } from './issue-certificates.ts';
 import { apiStep, applyManifest, isApplied, removeService } from './manifests.ts';
 import { speakerOf } from './nodes.ts';
@@ -29,6 +31,14 @@ export const addons: Phase<Context> = {
 
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
+      {
+        id: id('identity'),
+        host: speaker.name,
+        words: "write the cluster's id into it",
+        action: applyManifest('identity', context.render('cluster/identity.yaml.hbs', {}), 'cluster id'),
+        lane: 'api',
+        needs: [identityStep(speaker)],
+      },
       ...(cluster.addons.coredns && everyNodeWasRead(context) ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
       ...metricsServer(context),
       apply(
@@ -37,6 +47,7 @@ export const addons: Phase<Context> = {
         context.render('cluster/service-accounts.yaml.hbs', { namespaces: ['default', 'kube-node-lease', 'kube-public', 'kube-system'] }),
       ),
     ];
+    const unreadable = dropUnreadable(context, speaker);
     const ready: Desired = {
       id: apiStep(speaker.name),
       host: speaker.name,
@@ -52,9 +63,12 @@ export const addons: Phase<Context> = {
       },
       lane: 'api',
       needs: [`${speaker.name}/kube-apiserver/unit`],
-      onlyWith: [...work.map((step) => step.id), ...controlPlanes(cluster).map((host) => `${host.name}/kube-apiserver/unit`)],
+      onlyWith: [
+        ...[...unreadable, ...work].map((step) => step.id),
+        ...controlPlanes(cluster).map((host) => `${host.name}/kube-apiserver/unit`),
+      ],
     };
-    return [ready, ...work];
+    return [ready, ...unreadable, ...work];
   },
 };
 

@@ -1,11 +1,13 @@
 import type { ComponentVersions } from '../artifacts/catalogue.ts';
 import type { Lock, LockedArtefact } from '../artifacts/types.ts';
+import type { SlipwayError } from '../base/errors.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Manifests } from '../config/manifests.ts';
 import type { HostState } from '../engine/state.ts';
 import { emptyState } from '../engine/state.ts';
 import type { Facts } from '../facts/facts.ts';
 import type { Inventory } from '../pki/types.ts';
+import type { Unadmitted } from './settle.ts';
 import type { Render } from './templates.ts';
 
 /** Everything that phases plan from. The same context gives the same plan. */
@@ -16,8 +18,12 @@ export interface Context {
   limit?: readonly string[] | undefined;
   /** The control plane that speaks for the cluster, whether the limit names it or not; undefined: see speakerOf. */
   speaker?: string | undefined;
+  /** Hosts that a verb which only looks goes on without, and why they could not be read; the limit does not have them. */
+  unread?: readonly { host: Host; error: SlipwayError }[] | undefined;
   /** By host name, as `states`. With a limit not of every host. */
   facts: Readonly<Record<string, Facts>>;
+  /** Networks of hosts that firewalls do not admit as a whole; see settle. */
+  unadmitted?: readonly Unadmitted[] | undefined;
   states: Readonly<Record<string, HostState>>;
   versions: ComponentVersions;
   lock: Lock;
@@ -26,6 +32,8 @@ export interface Context {
   /** What spec.addons.manifests names; undefined where it was not read, and nothing is planned for it. */
   manifests?: Manifests | undefined;
   inventory: Inventory;
+  /** The id that the state directory keeps; see identity.ts. */
+  clusterId?: string | undefined;
   /** Milliseconds since 1970. */
   now: number;
   render: Render;

@@ -1,4 +1,5 @@
 import { SlipwayError } from '../base/errors.ts';
+import { quote, sh } from '../base/quote.ts';
 import { bootstrapEnvironment, etcd as component, ETCDCTL } from '../components/etcd.ts';
 import { etcdMembers, isEtcdMember } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
@@ -9,6 +10,7 @@ import { plannedHosts, stateOf, type Context } from './context.ts';
 import { install } from './install.ts';
 import { untilDone } from './manifests.ts';
 import { hasData, knownMembers, peerUrl, type Member } from './members.ts';
+import { oneByOne } from './one-by-one.ts';
 
 const ENVIRONMENT = '/etc/etcd/bootstrap.env';
 
@@ -16,9 +18,9 @@ export const etcd: Phase<Context> = {
   id: 'etcd',
   title: 'etcd',
   summary:
-    'Starts all etcd members of a new cluster together; adds later ones one at a time, as learners that are promoted when they have caught up.',
+    'Starts all etcd members of a new cluster together, and restarts members that serve one after the other; adds later ones one at a time, as learners that are promoted when they have caught up.',
   plan(context) {
-    const steps = install(context, component);
+    const steps = oneByOne(context, install(context, component));
     const known = knownMembers(context);
     if (!known) {
       refuseUnknown(context);
@@ -104,19 +106,19 @@ function environmentOf(
 }
 
 /** The line of a member in what `etcdctl member list` prints: id, status, name, peer URL, client URL, learner. */
-const line = (host: Host): string => `${ETCDCTL} --command-timeout=10s member list -w simple | grep -F ', ${peerUrl(host)},'`;
+const line = (host: Host): string => `${ETCDCTL} --command-timeout=10s member list -w simple | grep -F ${quote(`, ${peerUrl(host)},`)}`;
 
 /** @see https://etcd.io/docs/v3.6/learning/design-learner/ */
 function addLearner(host: Host, lost: Member | undefined): string {
-  const remove = lost === undefined ? '' : `${untilDone(`${ETCDCTL} --command-timeout=10s member remove ${lost.id}`, 60)}\n`;
-  return `${remove}s_add() { ${line(host)} || ${ETCDCTL} --command-timeout=10s member add ${host.name} --learner --peer-urls=${peerUrl(host)}; }
+  const remove = lost === undefined ? '' : `${untilDone(`${ETCDCTL} --command-timeout=10s member remove ${quote(lost.id)}`, 60)}\n`;
+  return `${remove}s_add() { ${line(host)} || ${ETCDCTL} --command-timeout=10s member add ${sh`${host.name} --learner --peer-urls=${peerUrl(host)}`}; }
 ${untilDone('s_add', 60)}`;
 }
 
 /** Refused by etcd until the learner has all but the newest of its leader's log. */
 function promoteLearner(host: Host): string {
   return `s_promote() {
-  s_line=$(${line(host)}) || { echo '${host.name} is no member'; return 1; }
+  s_line=$(${line(host)}) || { echo ${quote(`${host.name} is no member`)}; return 1; }
   case $s_line in *', false') return 0 ;; esac
   ${ETCDCTL} --command-timeout=10s member promote "\${s_line%%,*}"
 }

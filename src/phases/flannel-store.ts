@@ -98,6 +98,6 @@ function refuseOtherStore(context: Context): void {
 export function forgetLease(address: string): string {
   return `${CALL}
 for s_k in $(s_e get --prefix --keys-only ${etcdStore.prefix}/subnets/); do
-  case $(s_e get --print-value-only "$s_k") in *'"PublicIP":"${address}"'*) s_e del "$s_k" ;; esac
+  case $(s_e get --print-value-only "$s_k") in *${quote(`"PublicIP":"${address}"`)}*) s_e del "$s_k" ;; esac
 done`;
 }

@@ -5,7 +5,7 @@ import type { Architecture, LockedArtefact } from '../artifacts/types.ts';
 import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
 import { components } from '../components/index.ts';
 import { sysctls } from '../components/node.ts';
-import { BIN, controlPlanes } from '../components/topology.ts';
+import { BIN, controlPlanes, isControlPlane, isEtcdMember } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Emit } from '../engine/events.ts';
 import { stampScript } from '../engine/lock.ts';
@@ -21,10 +21,12 @@ import { NODES_PROBE } from './nodes.ts';
 import type { Context } from './context.ts';
 import { CNI_PLUGINS } from '../components/containerd.ts';
 import { ownedRoots } from './install.ts';
+import { identityFiles } from './identity.ts';
 import { OBJECTS_PROBE } from './manifests.ts';
 import { FLANNEL_STORE_PROBE } from './flannel-store.ts';
 import { MEMBERS_PROBE } from './members.ts';
 import { OURS_PROBE } from './reset/scripts.ts';
+import { RUNNING_PROBE } from './running.ts';
 import { IMAGES_PROBE } from './runtime.ts';
 import { settle } from './settle.ts';
 import type { Render } from './templates.ts';
@@ -35,6 +37,8 @@ export interface GatherOptions {
   limit?: readonly string[] | undefined;
   /** Who is looked at besides the limit's hosts. */
   reach?: Reach | undefined;
+  /** Goes on without hosts that cannot be read, as long as one can; the context tells of them. */
+  tolerant?: boolean | undefined;
   runner(host: Host): Promise<Runner>;
   store: Store;
   /** As Context.packages. */
@@ -67,13 +71,15 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     return [host.name, reading];
   };
   const { needed, useful, speakers } = hostsToRead(cluster, limit, options.reach);
+  const unread = new Map<string, SlipwayError>();
   const [these, others, spoken] = await Promise.all([
-    everyHost(needed, read),
+    options.tolerant ? everyAnswering(needed, read, { emit, unread }) : everyHost(needed, read),
     everyReachable(useful, read, emit),
     untilOneSpeaks(speakers, read, emit),
   ]);
   const all = [...these, ...others, ...spoken];
-  const speaker = options.reach && speakerAmong(cluster, { limit: limit ?? [], read: all });
+  const speaker =
+    options.reach && options.reach.beside !== 'servers' ? speakerAmong(cluster, { limit: limit ?? [], read: all }) : undefined;
   const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries(all);
   const settled = settle(cluster, Object.fromEntries(all.map(([name, { facts }]) => [name, facts])));
   const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> =>
@@ -83,20 +89,31 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
         return reading === undefined ? [] : [[settled.cluster.hosts[i]!.name, pick(reading)]];
       }),
     );
+  const planned = limit ?? (unread.size > 0 ? all.map(([name]) => name) : undefined);
   const facts = byFinalName((reading) => reading.facts);
   const states = byFinalName((reading) => reading.state);
   const context: Context = {
     cluster: settled.cluster,
-    ...(limit === undefined
+    ...(planned === undefined
       ? {}
-      : { limit: settled.cluster.hosts.filter((_, i) => limit.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
+      : { limit: settled.cluster.hosts.filter((_, i) => planned.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
+    ...(unread.size === 0
+      ? {}
+      : {
+          unread: settled.cluster.hosts.flatMap((host, i) => {
+            const error = unread.get(cluster.hosts[i]!.name);
+            return error === undefined ? [] : [{ host, error }];
+          }),
+        }),
     ...(speaker === undefined ? {} : { speaker: settled.cluster.hosts[cluster.hosts.indexOf(speaker)]!.name }),
     facts,
+    unadmitted: settled.unadmitted,
     states,
     versions: componentVersions(cluster.kubernetes.version),
     lock: { version: 1, artifacts: await knownArtefacts(cluster, facts, store) },
     ...(options.packages ? { packages: options.packages } : {}),
     inventory: state.inventory(),
+    clusterId: await clusterId(state),
     now,
     render,
   };
@@ -113,11 +130,11 @@ export interface HostsToRead {
 }
 
 /**
- * `speaker`: one control plane beside the limit's hosts, whatever the state of all others; `all`: that, and every other host as far as it answers.
- * `without`: hosts that are not even tried.
+ * `speaker`: one control plane beside the limit's hosts, whatever the state of all others; `all`: that, and every other host as far as it answers;
+ * `servers`: the other hosts of the control plane and of etcd as far as they answer, be it none. `without`: hosts that are not even tried.
  */
 export interface Reach {
-  beside: 'speaker' | 'all';
+  beside: 'speaker' | 'all' | 'servers';
   without?: readonly string[];
 }
 
@@ -127,21 +144,29 @@ export interface Reach {
  */
 export function hostsToRead({ hosts, ...cluster }: Cluster, limit: readonly string[] | undefined, reach?: Reach): HostsToRead {
   if (limit === undefined) return { needed: [...hosts], useful: [], speakers: [] };
-  const named = (host: Host): boolean => host.roles.includes('control-plane') || host.roles.includes('etcd');
-  const known = (host: Host): boolean =>
-    host.named && settle({ ...cluster, hosts: [host] }, {}).cluster.hosts[0]!.privateAddress !== undefined;
+  const indispensable = (host: Host): boolean => isIndispensable(cluster, host);
   const limited = (host: Host): boolean => limit.includes(host.name);
   if (reach) {
     const tried = (host: Host): boolean => reach.without?.includes(host.name) !== true;
-    const needed = hosts.filter((host) => tried(host) && (limited(host) || (named(host) && !known(host))));
+    if (reach.beside === 'servers')
+      return { needed: hosts.filter(limited), useful: hosts.filter((host) => !limited(host) && isNamedByOthers(host)), speakers: [] };
+    const needed = hosts.filter((host) => tried(host) && (limited(host) || indispensable(host)));
     const others = hosts.filter((host) => !needed.includes(host) && tried(host));
     return reach.beside === 'all'
       ? { needed, useful: others, speakers: [] }
       : { needed, useful: [], speakers: others.filter(({ roles }) => roles.includes('control-plane')) };
   }
   const forAll = hosts.some((host) => limited(host) && host.roles.includes('control-plane'));
-  const needed = hosts.filter((host) => limited(host) || (named(host) && !known(host)));
-  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (named(host) || forAll)), speakers: [] };
+  const needed = hosts.filter((host) => limited(host) || indispensable(host));
+  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (isNamedByOthers(host) || forAll)), speakers: [] };
+}
+
+const isNamedByOthers = (host: Host): boolean => isControlPlane(host) || isEtcdMember(host);
+
+/** Its name or address stands in files of others, and not in the cluster file: without its facts those files are not known. */
+export function isIndispensable(cluster: Omit<Cluster, 'hosts'>, host: Host): boolean {
+  const known = host.named && settle({ ...cluster, hosts: [host] }, {}).cluster.hosts[0]!.privateAddress !== undefined;
+  return isNamedByOthers(host) && !known;
 }
 
 const works = ({ state }: Reading): boolean => (state.probes[NODES_PROBE.name] ?? '') !== '';
@@ -201,6 +226,28 @@ async function everyReachable<T>(hosts: readonly Host[], work: (host: Host) => P
   return results.flat();
 }
 
+/** Hosts that cannot be read, for whatever reason of theirs, are told of; when none can be, it ends as everyHost does. */
+async function everyAnswering<T>(
+  hosts: readonly Host[],
+  work: (host: Host) => Promise<T>,
+  { emit, unread }: { emit: Emit; unread: Map<string, SlipwayError> },
+): Promise<T[]> {
+  const results = await Promise.all(
+    hosts.map(async (host) => {
+      try {
+        return [await work(host)];
+      } catch (error) {
+        if (!isSlipwayError(error) || error.category === 'aborted' || error.category === 'bug') throw error;
+        unread.set(host.name, error);
+        emit({ code: 'host.failed', host: host.name, message: error.message });
+        return [];
+      }
+    }),
+  );
+  if (unread.size === hosts.length) throw together([...unread.values()], hosts.length);
+  return results.flat();
+}
+
 async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise<Reading> {
   const peers = cluster.hosts
     .filter((other) => other !== host)
@@ -227,24 +274,28 @@ async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise
       hint: 'run the command again with -v, and look at what the host says',
     });
   }
-  const facts = parseFacts(factsText, clock);
+  const facts = parseFacts(factsText, clock, host.name);
   return { facts, state: parseState(stateText, facts.commands), stamp: stamp.trim() };
 }
 
 const inspectRequest: InspectRequest = {
-  roots: [...ownedRoots(), BIN, CNI_PLUGINS, `${VAR}/state.json`],
+  roots: [...ownedRoots(), BIN, CNI_PLUGINS, `${VAR}/state.json`, ...identityFiles],
   directories: [...new Set(components.flatMap(({ fills = [] }) => fills))],
   units: ownedRoots()
     .filter((path) => path.endsWith('.service'))
     .map((path) => basename(path)),
   sysctls: Object.keys(sysctls),
   probes: Object.fromEntries(
-    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, FLANNEL_STORE_PROBE, ENDPOINT_PROBE, OURS_PROBE].map(({ name, script }) => [
-      name,
-      script,
-    ]),
+    [IMAGES_PROBE, OBJECTS_PROBE, NODES_PROBE, MEMBERS_PROBE, FLANNEL_STORE_PROBE, ENDPOINT_PROBE, OURS_PROBE, RUNNING_PROBE].map(
+      ({ name, script }) => [name, script],
+    ),
   ),
 };
+
+/** The id that the state directory keeps; undefined: it was never installed from, or by a Slipway without ids. */
+async function clusterId(state: State): Promise<string | undefined> {
+  return state.inventory().secrets['cluster-id'] && (await state.secretBytes('cluster-id')).toString().trim();
+}
 
 async function knownArtefacts(cluster: Cluster, facts: Readonly<Record<string, Facts>>, store: Store): Promise<LockedArtefact[]> {
   const architectures = [...new Set(Object.values(facts).map(({ arch }) => arch))].filter(
@@ -263,12 +314,12 @@ export async function everyHost<T>(hosts: readonly Host[], work: (host: Host) =>
   const results = await Promise.allSettled(hosts.map(work));
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   if (failed.length === 0) return results.map((result) => (result as PromiseFulfilledResult<T>).value);
+  throw together(failed, hosts.length);
+}
+
+function together(failed: readonly unknown[], all: number): unknown {
   const ours = failed.filter(isSlipwayError);
-  if (ours.length !== failed.length) throw failed.find((error) => !isSlipwayError(error));
-  if (ours.length === 1) throw ours[0];
-  throw new SlipwayErrors(
-    `${ours.length} of ${hosts.length} hosts cannot be used`,
-    { code: ours[0]!.code, category: ours[0]!.category },
-    ours,
-  );
+  if (ours.length !== failed.length) return failed.find((error) => !isSlipwayError(error));
+  if (ours.length === 1) return ours[0];
+  return new SlipwayErrors(`${ours.length} of ${all} hosts cannot be used`, { code: ours[0]!.code, category: ours[0]!.category }, ours);
 }

@@ -9,6 +9,7 @@ import { digestOf } from '../engine/plan.ts';
 import type { Content, Desired } from '../engine/step.ts';
 import type { CertificateSpec } from '../pki/types.ts';
 import { artefactVersion, deliveryStep, lockedDigest, packageSteps } from './deliver-artifacts.ts';
+import { foreignUnits, stopForeignStep } from './foreign/units.ts';
 import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
 import { plannedHosts, type Context } from './context.ts';
 
@@ -37,7 +38,13 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
 
   if (user) add('user', `create the system user ${user.name}`, { kind: 'user', ...user });
   for (const { path, mode, owner = 'root:root' } of directories)
-    add(`directory${path}`, `make ${path}`, { kind: 'directory', path, mode, owner });
+    add(`directory${path}`, `make ${path}`, {
+      kind: 'directory',
+      path,
+      mode,
+      owner,
+      ...(component.fills?.includes(path) ? { shared: true } : {}),
+    });
   for (const file of files) {
     const { path, mode = '0600', owner = 'root:root' } = file;
     const content = contentOf(context, file);
@@ -105,6 +112,7 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
       dueWith: [
         `${host.name}/${component.name}/file${unit.path}`,
         ...artefacts.filter((name) => lockedDigest(context, host, name) !== undefined).map((name) => deliveryStep(host, name)),
+        ...(foreignUnits(context, host).includes(unit.name) ? [stopForeignStep(host.name)] : []),
       ],
     };
     // A package manager takes its time: what needs it waits there, and nothing else on the host waits for it.

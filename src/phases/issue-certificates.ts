@@ -1,7 +1,9 @@
+import { list } from '../base/words.ts';
 import { declarations } from '../components/declare.ts';
 import type { Reference } from '../components/component.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
+import type { FileState } from '../engine/state.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { certificateStatus } from '../pki/status.ts';
 import type { Authority, CertificateSpec } from '../pki/types.ts';
@@ -11,7 +13,7 @@ import { plannedHosts, stateOf, type Context } from './context.ts';
 const RENEW_BEFORE_DAYS = 90;
 
 const AUTHORITIES: readonly Authority[] = ['kubernetes', 'kubelet-client', 'etcd', 'front-proxy'];
-const DOCUMENTS = ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt'] as const;
+const DOCUMENTS = ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt', 'cluster-id'] as const;
 
 /** Makes what the whole cluster shares. */
 export const REFERENCES_STEP = `${OPERATOR}/issue-certificates/cluster`;
@@ -41,7 +43,7 @@ export const issueCertificates: Phase<Context> = {
       steps.push({
         id: REFERENCES_STEP,
         host: OPERATOR,
-        words: `make ${authorities.length} certificate authorities and ${documents.length} shared secrets`,
+        words: `make ${madeForAll(authorities, documents)}`,
         action: { kind: 'local', task: 'make-shared', parameters },
       });
     }
@@ -61,8 +63,32 @@ export const issueCertificates: Phase<Context> = {
   },
 };
 
+function madeForAll(authorities: readonly string[], documents: readonly string[]): string {
+  const secrets = documents.filter((name) => name !== 'cluster-id').length;
+  return list([
+    ...(authorities.length > 0 ? [`${authorities.length} certificate authorities`] : []),
+    ...(secrets > 0 ? [`${secrets} shared secrets`] : []),
+    ...(secrets < documents.length ? ["the cluster's id"] : []),
+  ]);
+}
+
 function certificatesOf(context: Context, host: Host): CertificateSpec[] {
   return declarations(context, host).flatMap(({ declaration }) => declaration.certificates ?? []);
+}
+
+/** A host's certificates and keys as they were issued. */
+export function issuedFiles(context: Context, host: Host): Record<string, FileState> {
+  if (context.facts[host.name] === undefined) return {};
+  return Object.fromEntries(
+    certificatesOf(context, host).flatMap(({ name, certificatePath, keyPath, owner }) => {
+      const issued = context.inventory.certificates[`${host.name}/${name}`];
+      if (issued === undefined) return [];
+      return [
+        [certificatePath, { sha256: issued.certificateSha256, mode: '0644', owner }],
+        [keyPath, { sha256: issued.keySha256, mode: '0600', owner }],
+      ];
+    }),
+  );
 }
 
 /** Whether a certificate can stay, and the generation that the host will have after this plan. */

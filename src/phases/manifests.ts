@@ -10,6 +10,9 @@ const KINDS = 'serviceaccounts,configmaps,services,deployments,daemonsets,cluste
 /** The ConfigMap in kube-system that remembers what of spec.addons.manifests was applied. */
 export const RECORD = 'slipway-manifests';
 
+/** What the probe prints when objects are there that the API server cannot decrypt. */
+export const UNREADABLE = 'unreadable';
+
 /**
  * Prints what of ours is in the cluster: `Kind/namespace/name` of every object with our label, and `applied NAME DIGEST` for every
  * manifest as it was last applied. Of the user's own manifests: `manifests DIGEST`, every object that was applied as one line of JSON, and
@@ -18,7 +21,8 @@ export const RECORD = 'slipway-manifests';
 export const OBJECTS_PROBE = {
   name: 'objects',
   script: `[ -f /etc/kubernetes/super-admin.conf ] || exit 0
-s_found=$(timeout 8 ${KUBECTL} get ${KINDS} -A -l app.kubernetes.io/managed-by=slipway --request-timeout=5s -o go-template='{{range .items}}{{.kind}}/{{with .metadata.namespace}}{{.}}{{end}}/{{.metadata.name}}{{"\\n"}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "slipway")}}{{range $k, $v := .data}}applied {{$k}} {{$v}}{{"\\n"}}{{end}}{{end}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "${RECORD}")}}{{with .data}}manifests {{.digest}}{{"\\n"}}{{.objects}}{{"\\n"}}{{end}}{{end}}{{end}}')
+s_found=$(timeout 8 ${KUBECTL} get ${KINDS} -A -l app.kubernetes.io/managed-by=slipway --request-timeout=5s -o go-template='{{range .items}}{{.kind}}/{{with .metadata.namespace}}{{.}}{{end}}/{{.metadata.name}}{{"\\n"}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "slipway")}}{{range $k, $v := .data}}applied {{$k}} {{$v}}{{"\\n"}}{{end}}{{end}}{{if and (eq .kind "ConfigMap") (eq .metadata.name "${RECORD}")}}{{with .data}}manifests {{.digest}}{{"\\n"}}{{.objects}}{{"\\n"}}{{end}}{{end}}{{end}}') ||
+  case $(timeout 8 ${KUBECTL} -n kube-system get configmap kube-root-ca.crt --request-timeout=5s -o name 2>&1) in *InternalError*) echo ${UNREADABLE} ;; esac
 printf '%s\\n' "$s_found"
 s_recorded=$(printf '%s\\n' "$s_found" | grep '^{') || exit 0
 printf '%s\\n' "$s_recorded" | timeout 30 ${KUBECTL} get -f - --ignore-not-found --request-timeout=5s -o go-template='{{range .items}}object {{.apiVersion}} {{.kind}} {{with .metadata.namespace}}{{if ne . "default"}}{{.}}{{end}}{{end}}/{{.metadata.name}}{{"\\n"}}{{end}}'`,
@@ -113,7 +117,7 @@ SLIPWAY_END
     kind: 'script',
     script: `s_remove() {
 ${KUBECTL} delete ${KINDS},secrets -A -l app.kubernetes.io/managed-by=slipway,app.kubernetes.io/name=${service} --ignore-not-found --wait=false || return
-rm -f ${files.join(' ')}
+rm -f ${files.map(quote).join(' ')}
 ${forget.join('')}}
 ${untilDone('s_remove', 60)}`,
   };

@@ -1,3 +1,4 @@
+import { SlipwayError } from '../base/errors.ts';
 import { ETCDCTL } from '../components/etcd.ts';
 import { controlPlanes, nodeAddress } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
@@ -26,18 +27,30 @@ export function hasData(context: Context, host: Host): boolean {
   return probe(context, host).includes('data');
 }
 
-/** All members, and the control plane that told; undefined: there is no etcd yet, or none that answers. */
+/** All members, and the control plane that told; undefined: there is no etcd yet, or none that answers. Throws MEMBERS_REFUSED (refused). */
 export function knownMembers(context: Context): { by: Host; members: Member[] } | undefined {
   for (const host of controlPlanes(context.cluster)) {
     const members = probe(context, host).flatMap((line) => {
       const [kind, id, status, name, url, , learner] = line.split(/, ?/);
-      return kind === 'member' && id && url
-        ? [{ id, name: name ?? '', peerUrl: url, started: status === 'started', learner: learner === 'true' }]
-        : [];
+      if (kind !== 'member' || !id || !url) return [];
+      refuseStrange(host, { id, name: name ?? '', url });
+      return [{ id, name: name ?? '', peerUrl: url, started: status === 'started', learner: learner === 'true' }];
     });
     if (members.length > 0) return { by: host, members };
   }
   return undefined;
+}
+
+/** They are named in commands on other hosts. One that is left out would be missing where the quorum is counted. */
+function refuseStrange({ name: host }: Host, member: { id: string; name: string; url: string }): void {
+  const known = /^[\da-f]{1,16}$/.test(member.id) && /^[\w.-]*$/.test(member.name) && /^https?:\/\/[\w.:[\]-]+$/.test(member.url);
+  if (known) return;
+  throw new SlipwayError(`${host} lists a member of etcd that cannot be one: ${JSON.stringify(member).slice(0, 200)}`, {
+    code: 'MEMBERS_REFUSED',
+    category: 'refused',
+    where: { host },
+    hint: 'etcdctl member list on the control plane shows all of them; a member of somebody else is taken out with etcdctl member remove.',
+  });
 }
 
 function probe(context: Context, host: Host): string[] {

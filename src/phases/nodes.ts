@@ -1,4 +1,4 @@
-import { quote } from '../base/quote.ts';
+import { sh } from '../base/quote.ts';
 import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
@@ -141,10 +141,10 @@ function groupAlike(hosts: readonly Host[]): Host[][] {
 function nodeSettings(hosts: readonly Host[]): ScriptAction {
   const labels = labelsOf(hosts[0]!);
   const taints = taintsOf(hosts[0]!);
-  const nodes = hosts.map(({ name }) => name).join(' ');
+  const nodes = hosts.map(({ name }) => name);
   const commands = [
-    ...(labels.length > 0 ? [`label --overwrite nodes ${nodes} ${labels.map(quote).join(' ')}`] : []),
-    ...(taints.length > 0 ? [`taint --overwrite nodes ${nodes} ${taints.map(quote).join(' ')}`] : []),
+    ...(labels.length > 0 ? [sh`label --overwrite nodes ${nodes} ${labels}`] : []),
+    ...(taints.length > 0 ? [sh`taint --overwrite nodes ${nodes} ${taints}`] : []),
   ];
   return {
     kind: 'script',

@@ -4,12 +4,14 @@ import type { Store } from '../artifacts/store.ts';
 import type { LockedArtefact } from '../artifacts/types.ts';
 import { bug } from '../base/errors.ts';
 import type { DocumentName } from '../components/component.ts';
+import { sha256 } from '../engine/actions/file.ts';
 import type { LocalHandler, Materials } from '../engine/materials.ts';
 import type { State } from '../pki/state.ts';
 import type { Authority } from '../pki/types.ts';
 import { artefactOf } from './deliver-artifacts.ts';
 import type { Context } from './context.ts';
 import type { FetchParameters } from './fetch-artifacts.ts';
+import { idFrom } from './identity.ts';
 import { MANIFESTS_TEXT } from './user-manifests.ts';
 import type { IssueParameters, SharedParameters } from './issue-certificates.ts';
 
@@ -75,6 +77,9 @@ async function makeDocument(name: DocumentName, { context, state }: OperatorOpti
       await state.secretDocument(name, () => context.render('kube-apiserver/encryption-config.yaml.hbs', { name: 'key-1', secret }));
       return;
     }
+    case 'cluster-id':
+      await state.secretDocument(name, async () => `${idFrom(sha256(await state.authorityCertificate('kubernetes')))}\n`);
+      return;
     case 'client-ca.crt':
       // Two authorities may vouch for clients: the cluster's own, and the one whose key is on the control planes.
       await state.secretDocument(
@@ -84,7 +89,8 @@ async function makeDocument(name: DocumentName, { context, state }: OperatorOpti
   }
 }
 
-async function bytesOf(ref: string, state: State): Promise<Buffer> {
+/** Of a certificate and its key only what this run has issued: a host's own are its own. */
+async function bytesOf(ref: string, state: State): Promise<Buffer | undefined> {
   const colon = ref.indexOf(':');
   const kind = ref.slice(0, colon);
   const name = ref.slice(colon + 1);
@@ -99,8 +105,7 @@ async function bytesOf(ref: string, state: State): Promise<Buffer> {
     case 'key': {
       const slash = name.indexOf('/');
       const pair = state.issued(name.slice(0, slash), name.slice(slash + 1));
-      if (!pair) throw bug(`${name} is written before it was issued`);
-      return Buffer.from(kind === 'key' ? pair.keyPem : pair.certificatePem);
+      return pair && Buffer.from(kind === 'key' ? pair.keyPem : pair.certificatePem);
     }
     default:
       throw bug(`nothing is known of ${ref}`);

@@ -6,6 +6,8 @@ import { VAR } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
 import { artefactNames, artefactVersion } from './deliver-artifacts.ts';
 import { plannedHosts, type Context } from './context.ts';
+import { stopForeign } from './foreign/units.ts';
+import { recordIdentity } from './identity.ts';
 import { install } from './install.ts';
 
 export const prepareHost: Phase<Context> = {
@@ -13,8 +15,10 @@ export const prepareHost: Phase<Context> = {
   title: 'Prepare hosts',
   summary: 'Records what will be on the host, loads kernel modules and sets the kernel parameters that nodes need.',
   plan: (context) => [
+    ...stopForeign(context),
     ...plannedHosts(context).flatMap((host) => [...record(context, host), ...modules(context, host)]),
     ...install(context, node),
+    ...recordIdentity(context),
   ],
 };
 
@@ -56,7 +60,10 @@ function modules(context: Context, host: Host): Desired[] {
       host: host.name,
       words: `load the kernel modules ${kernelModules.join(', ')}`,
       mends: true,
-      action: { kind: 'script', script: `modprobe -a ${kernelModules.join(' ')}` },
+      action: {
+        kind: 'script',
+        script: `for m in ${kernelModules.join(' ')}; do [ -d /sys/module/$m ] || note modules "$m"; done\nmodprobe -a ${kernelModules.join(' ')}`,
+      },
     },
   ];
 }

@@ -23,7 +23,7 @@ export const ready: Phase<Context> = {
         words: 'wait until its units are up',
         action: {
           kind: 'wait',
-          condition: `s=$(systemctl is-active ${units.join(' ')}) && exit 0\nset -- ${units.join(' ')}\nfor s_a in $s; do [ "$s_a" = active ] || echo "$1 is $s_a"; shift; done; exit 1`,
+          condition: allActive(units),
           timeoutSeconds: TIMEOUT,
           units,
           restarts: RESTARTS,
@@ -37,3 +37,9 @@ export const ready: Phase<Context> = {
       };
     }),
 };
+
+/** Says which are not. The exit status of `systemctl is-active` is 0 when any one of its units is active (systemctl(1)). */
+const allActive = (units: readonly string[]): string => `set -- ${units.join(' ')}
+s_code=0
+for s_a in $(systemctl is-active "$@"); do [ "$s_a" = active ] || { echo "$1 is $s_a"; s_code=1; }; shift; done
+[ $# = 0 ] && exit $s_code`;

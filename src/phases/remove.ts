@@ -16,11 +16,11 @@ import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { endpointLists, reloadStep } from './api-endpoint.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
+import { drainScript } from './drain.ts';
 import { forgetLease } from './flannel-store.ts';
 import { untilDone } from './manifests.ts';
 import { knownMembers, type Member } from './members.ts';
 import { NODES_PROBE, speakerOf } from './nodes.ts';
-import { stop } from './reset/phases.ts';
 
 export interface Removal {
   /** The hosts are gone for ever: nothing is done on them. */
@@ -31,8 +31,9 @@ export interface Removal {
   timeout: number;
 }
 
-const done = { drain: (host: Host) => `drain-${host.name}`, etcd: (host: Host) => `leave-etcd-${host.name}` };
-const idOf = (context: Context, slug: string): string => `${speakerOf(context)!.name}/remove/${slug}`;
+/** What the control plane that speaks does for a host that leaves; nothing is planned of it that is done already. */
+const stepOf = (context: Context, what: 'drain' | 'leave-etcd' | 'node', host: Host): string =>
+  `${speakerOf(context)!.name}/remove/${what}-${host.name}`;
 
 /** Evicts the pods, so that what runs there starts elsewhere first. */
 export function drain({ dead, force, timeout }: Removal): Phase<Context> {
@@ -44,17 +45,24 @@ export function drain({ dead, force, timeout }: Removal): Phase<Context> {
       plannedHosts(context)
         .filter((host) => isNode(host) && nodeExists(context, host))
         .map((host): Desired => ({
-          id: idOf(context, done.drain(host)),
+          id: stepOf(context, 'drain', host),
           host: speakerOf(context)!.name,
+          concerns: host.name,
           words: dead ? `cordon ${host.name}` : `cordon and drain ${host.name}`,
-          action: {
-            kind: 'script',
-            script: dead
-              ? `${KUBECTL} cordon ${quote(host.name)}`
-              : `${KUBECTL} drain ${quote(host.name)} --ignore-daemonsets --delete-emptydir-data --timeout=${timeout}s${force ? ' --force --disable-eviction' : ''}`,
-          },
+          action: dead
+            ? { kind: 'script', script: `${KUBECTL} cordon ${quote(host.name)}` }
+            : {
+                kind: 'script',
+                script: drainScript({ node: host.name, force, timeout, kubelet: kubeletRuns(context, host) }),
+                progress: true,
+                timeoutSeconds: timeout,
+              },
         })),
   };
+}
+
+function kubeletRuns(context: Context, host: Host): boolean {
+  return ['active', 'activating'].includes(stateOf(context, host).units['kubelet.service']?.active ?? '');
 }
 
 /** Nobody is sent to an API server that is about to stop. */
@@ -65,7 +73,7 @@ export const leaveEndpoints: Phase<Context> = {
   plan(context) {
     const leaving = plannedHosts(context).filter(isControlPlane);
     if (leaving.length === 0) return [];
-    const drained = leaving.map((host) => idOf(context, done.drain(host)));
+    const drained = leaving.map((host) => stepOf(context, 'drain', host));
     return endpointLists(afterwards(context), reached(context)).map((step) => ({
       ...step,
       needs: [...(step.needs ?? []), ...drained],
@@ -97,21 +105,22 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
             kind: 'script',
             script: 'systemctl stop kube-apiserver.service kube-controller-manager.service kube-scheduler.service 2>/dev/null || :',
           },
-          needs: [idOf(context, done.drain(host)), ...unlisted],
+          needs: [stepOf(context, 'drain', host), ...unlisted],
         };
         const serves = isControlPlane(host) && !dead && context.facts[host.name] !== undefined;
         if (!member) return serves ? [stopApi] : [];
         return [
           ...(serves ? [stopApi] : []),
           {
-            id: idOf(context, done.etcd(host)),
+            id: stepOf(context, 'leave-etcd', host),
             host: speakerOf(context)!.name,
+            concerns: host.name,
             words: `take ${host.name} out of etcd`,
             action: {
               kind: 'script',
               script: leaveScript(context, { host, member, heir: serves ? heirOf(context, known!.members, member) : undefined }),
             },
-            needs: [idOf(context, done.drain(host)), stopApi.id],
+            needs: [stepOf(context, 'drain', host), stopApi.id],
           },
         ];
       });
@@ -119,15 +128,26 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
   };
 }
 
-/** As reset does it, once the cluster needs the host no more. */
-export const stopRemoved: Phase<Context> = {
-  ...stop,
-  plan: (context) =>
-    stop.plan(context).map((step) => {
-      const host = context.cluster.hosts.find(({ name }) => name === step.host)!;
-      return { ...step, needs: [...(step.needs ?? []), idOf(context, done.drain(host)), idOf(context, done.etcd(host))] };
-    }),
-};
+/** A phase of reset, once the cluster needs the host no more. */
+export function onceLeft(phase: Phase<Context>): Phase<Context> {
+  return afterSteps(phase, (context, host) => [stepOf(context, 'drain', host), stepOf(context, 'leave-etcd', host)]);
+}
+
+/** A phase of reset, once the cluster knows nothing of the host any more either. */
+export function onceForgotten(phase: Phase<Context>): Phase<Context> {
+  return afterSteps(onceLeft(phase), (context, host) => [stepOf(context, 'node', host)]);
+}
+
+function afterSteps(phase: Phase<Context>, needs: (context: Context, host: Host) => string[]): Phase<Context> {
+  return {
+    ...phase,
+    plan: (context) =>
+      phase.plan(context).map((step) => {
+        const host = context.cluster.hosts.find(({ name }) => name === step.host)!;
+        return { ...step, needs: [...(step.needs ?? []), ...needs(context, host)] };
+      }),
+  };
+}
 
 export const forgetNodes: Phase<Context> = {
   id: 'forget-nodes',
@@ -137,15 +157,21 @@ export const forgetNodes: Phase<Context> = {
     plannedHosts(context)
       .filter((host) => isNode(host) && nodeExists(context, host))
       .map((host): Desired => ({
-        id: idOf(context, `node-${host.name}`),
+        id: stepOf(context, 'node', host),
         host: speakerOf(context)!.name,
+        concerns: host.name,
         words: `delete the node ${host.name}`,
         action: {
           kind: 'script',
           script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found${leasesInEtcd(context.cluster) ? `\n${forgetLease(nodeAddress(host))}` : ''}`,
         },
-        // A kubelet that still runs would register it again.
-        needs: [idOf(context, done.drain(host)), `${host.name}/reset/units`],
+        // A kubelet that still runs would register it again, and a bridge that is left would have the subnet that the node loses.
+        needs: [
+          stepOf(context, 'drain', host),
+          stepOf(context, 'leave-etcd', host),
+          `${host.name}/reset/units`,
+          `${host.name}/reset/network`,
+        ],
       })),
 };
 
@@ -159,8 +185,8 @@ interface Leaving {
 function leaveScript(context: Context, { host, member, heir }: Leaving): string {
   return [
     // A leader that just goes leaves an election behind, and requests that wait for its end. Whoever does not lead refuses this.
-    ...(heir ? [`${etcdctlAt(etcdClientUrl(host))} --command-timeout=5s move-leader ${heir.id} >/dev/null 2>&1 || :`] : []),
-    untilDone(`${ETCDCTL} --command-timeout=10s member remove ${member.id}`, 60),
+    ...(heir ? [`${etcdctlAt(quote(etcdClientUrl(host)))} --command-timeout=5s move-leader ${quote(heir.id)} >/dev/null 2>&1 || :`] : []),
+    untilDone(`${ETCDCTL} --command-timeout=10s member remove ${quote(member.id)}`, 60),
     // What etcd asks its clients for: the host's certificate outlives its membership.
     ...(leasesInEtcd(context.cluster) ? [`${ETCDCTL} --command-timeout=10s user delete ${quote(host.name)} || :`] : []),
   ].join('\n');

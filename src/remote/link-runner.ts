@@ -145,9 +145,20 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
     run: (script, options = {}) => run(script, options.asLoginUser === true ? loginUser : rights, options),
     open: (script, options = {}) =>
       openSession(async (stdin) => {
-        const { shell } = await shells.take(rights);
+        const { shell, another } = await shells.takeLasting(rights);
         stats.roundTrips++;
-        shell.send(script, { ...options, stdin });
+        // Asked for meanwhile, and known before anybody hears of this one.
+        const onLine = (line: string): void =>
+          void another.then(
+            () => options.onLine?.(line),
+            () => {},
+          );
+        shell.send(script, { ...options, onLine, stdin });
+        await another.catch(async (error: unknown) => {
+          shell.abandon();
+          await shell.outcome.catch(() => {});
+          throw error;
+        });
         return settle(await untilGivenUp(shell, rights, { timeoutMs: Infinity, interrupted: new Promise<never>(() => {}) }), rights);
       }),
     close: () => link.close(),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, type SlipwayError } from '../base/errors.ts';
 import { remoteError } from './errors.ts';
 import type { RunnerStats } from './runner.ts';
@@ -10,6 +11,10 @@ import type { Link } from './transport.ts';
 /** sshd allows 10 sessions on a connection (MaxSessions): one is the shell in reserve, some are left for ending scripts that are given up. */
 const maxScripts = 6;
 
+/** Milliseconds: sshd counts a session a moment longer than the client hears of it. */
+const freeingMs = 2_000;
+const pollMs = 50;
+
 export interface TakenShell {
   shell: RemoteShell;
   /** It was opened before it was asked for: should the host have ended it meanwhile, another one can be taken. */
@@ -20,6 +25,8 @@ export interface TakenShell {
 export interface Shells {
   /** A shell for one script; waits while too many are in use. Rejects with REMOTE_CONNECTION_LOST, REMOTE_SESSION_REFUSED. */
   take(rights: Rights): Promise<TakenShell>;
+  /** A shell for as long as the run lasts. `another` rejects (REMOTE_SESSION_REFUSED) when the server allows none beside it: nothing could be run. */
+  takeLasting(rights: Rights): Promise<{ shell: RemoteShell; another: Promise<void> }>;
   /** A shell at once, whatever the number in use. */
   extra(rights: Rights): Promise<RemoteShell>;
   /** Runs the command that needs no input beyond a password. */
@@ -35,6 +42,8 @@ export interface Shells {
 export function createShells(link: Link, stats: RunnerStats): Shells {
   const host = link.target.name;
   const slots = createSlots(maxScripts);
+  /** How many of those in use nobody can wait for. */
+  let lasting = 0;
   let reserve: Promise<RemoteShell | undefined> | undefined;
   /** The rights to keep a reserve for; undefined: none is kept. */
   let reserveFor: Rights | undefined;
@@ -86,24 +95,57 @@ export function createShells(link: Link, stats: RunnerStats): Shells {
     return shell !== undefined;
   };
 
-  return {
-    async take(rights) {
-      for (;;) {
-        const release = await slots.take();
-        try {
-          const waiting = await fromReserve(rights);
-          const shell = waiting ?? (await fresh(rights));
-          shell.outcome.then(release, release);
-          return { shell, reserve: waiting !== undefined };
-        } catch (error) {
-          const others = slots.inUse() - 1;
-          release();
-          const gone = link.lost();
-          if (gone !== undefined) throw gone;
-          if (others > 0) slots.limitTo(others);
-          else if (!(await giveUpReserve())) throw sessionRefused(host, error);
+  const take = async (rights: Rights): Promise<TakenShell> => {
+    let deadline: number | undefined;
+    for (;;) {
+      const release = await slots.take();
+      try {
+        const waiting = await fromReserve(rights);
+        const shell = waiting ?? (await fresh(rights));
+        shell.outcome.then(release, release);
+        return { shell, reserve: waiting !== undefined };
+      } catch (error) {
+        const others = slots.inUse() - 1;
+        release();
+        const gone = link.lost();
+        if (gone !== undefined) throw gone;
+        if (others > lasting) {
+          slots.limitTo(others);
+          deadline = undefined;
+        } else if (!(await giveUpReserve())) {
+          deadline ??= performance.now() + freeingMs;
+          if (performance.now() > deadline) throw others > 0 ? tooFewSessions(host, others) : sessionRefused(host, error);
+          await delay(pollMs);
         }
       }
+    }
+  };
+
+  /** Whether there will be a shell for the next script: one waits, or is in use for a while, or can be opened. */
+  const hasAnother = async (rights: Rights): Promise<boolean> => {
+    for (const deadline = performance.now() + freeingMs; ; await delay(pollMs)) {
+      if ((await reserve) !== undefined || slots.inUse() > lasting) return true;
+      const shell = await fresh(rights).catch(() => undefined);
+      if (shell !== undefined) {
+        reserveFor = rights;
+        hold(Promise.resolve(shell));
+        return true;
+      }
+      if (link.lost() !== undefined || performance.now() > deadline) return false;
+    }
+  };
+
+  return {
+    take,
+    async takeLasting(rights) {
+      const { shell } = await take(rights);
+      lasting++;
+      const back = (): void => void lasting--;
+      shell.outcome.then(back, back);
+      const another = hasAnother(rights).then((has) => {
+        if (!has) throw link.lost() ?? tooFewSessions(host, slots.inUse());
+      });
+      return { shell, another };
     },
     extra: fresh,
     async greeting(rights) {
@@ -118,6 +160,13 @@ export function createShells(link: Link, stats: RunnerStats): Shells {
       return shell;
     },
   };
+}
+
+function tooFewSessions(host: string, allowed: number): SlipwayError {
+  return remoteError(host, 'REMOTE_SESSION_REFUSED', {
+    message: `${host} opens ${allowed} ${allowed === 1 ? 'session' : 'sessions'} on a connection, and one more is needed`,
+    hint: `Set MaxSessions to at least ${allowed + 1} in /etc/ssh/sshd_config on the host (10 is its default) and reload sshd.`,
+  });
 }
 
 function sessionRefused(host: string, cause: unknown): SlipwayError {

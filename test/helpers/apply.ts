@@ -7,12 +7,15 @@ export interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
+type Watch = (event: StampedEvent, running: Running) => Promise<void> | void;
+
 /** Runs apply and shows every event of it while it goes on; resolves with how it ended. */
-export async function watchedApply(
-  lab: TestLab,
-  watch: (event: StampedEvent, running: Running) => Promise<void> | void,
-): Promise<Finished & { signal: string | undefined }> {
-  const child = execa(process.execPath, [slipwayBin, 'apply', '--yes', '--events', '-'], {
+export const watchedApply = (lab: TestLab, watch: Watch): Promise<Finished & { signal: string | undefined }> =>
+  watched(lab, ['apply', '--yes'], watch);
+
+/** The same of any verb that writes events. */
+export async function watched(lab: TestLab, args: readonly string[], watch: Watch): Promise<Finished & { signal: string | undefined }> {
+  const child = execa(process.execPath, [slipwayBin, ...args, '--events', '-'], {
     cwd: lab.directory,
     env: lab.env,
     reject: false,

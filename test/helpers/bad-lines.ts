@@ -2,7 +2,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { watchedApply } from './apply.ts';
 import type { Finished, TestLab } from './lab.ts';
-import type { Random } from './random.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 /** Every host of a lab behind a TCP relay of its own, over which alone `slipway` reaches it. */
@@ -44,13 +43,20 @@ export interface Fault {
   name: string;
   /** When it can strike: once so many steps are done, or when an archive is on its way. */
   moment: 'any' | 'upload';
-  strike(line: TcpProxy, random: Random): void;
+  strike(line: TcpProxy, blow: Blow): void;
+}
+
+/** Whom a fault strikes, and when. */
+export interface Blow {
+  host: string;
+  /** From 0 to 1: so much of the first third of what is planned is done, or so much of 20 MB of an upload has passed. */
+  at: number;
 }
 
 export const truncation: Fault = {
   name: 'cut in the middle of an upload',
   moment: 'upload',
-  strike: (line, random) => line.resetAfter(1 + random.below(20_000_000)),
+  strike: (line, { at }) => line.resetAfter(1 + Math.floor(at * 20_000_000)),
 };
 export const reset: Fault = { name: 'reset', moment: 'any', strike: (line) => line.reset() };
 
@@ -63,26 +69,25 @@ export const silentFaults: readonly Fault[] = [
 ];
 
 export interface Struck extends Finished {
-  host: string;
   /** From the strike to the end of the command; undefined when there was too little left to do for it. */
   seconds: number | undefined;
 }
 
-/** Runs apply, and lets the fault strike one host at some moment of the first third of what is planned. */
-export async function applyStruck(lines: BadLines, fault: Fault, random: Random): Promise<Struck> {
-  const host = random.pick(lines.hosts);
+/** Runs apply, and lets the fault strike. */
+export async function applyStruck(lines: BadLines, fault: Fault, blow: Blow): Promise<Struck> {
+  const { host, at } = blow;
   let struckAt: number | undefined;
   let wait = Infinity;
   const finished = await watchedApply(lines.lab, (event) => {
-    if (event.code === 'plan.made' && fault.moment === 'any') wait = 1 + random.below(Math.ceil(event.plan.steps.length / 3));
+    if (event.code === 'plan.made' && fault.moment === 'any') wait = 1 + Math.floor((at * event.plan.steps.length) / 3);
     const now =
       fault.moment === 'upload'
         ? event.code === 'step.started' && event.step.host === host && event.step.kind === 'artefact'
         : event.code === 'step.done' && --wait === 0;
     if (!now || struckAt !== undefined) return;
-    fault.strike(lines.of(host), random);
+    fault.strike(lines.of(host), blow);
     struckAt = performance.now();
   });
   lines.heal();
-  return { ...finished, host, seconds: struckAt === undefined ? undefined : (performance.now() - struckAt) / 1000 };
+  return { ...finished, seconds: struckAt === undefined ? undefined : (performance.now() - struckAt) / 1000 };
 }

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
-import { KUBECTL } from '../../src/components/topology.ts';
+import { KUBECTL, UNITS } from '../../src/components/topology.ts';
 import type { Answer } from '../../src/checks/verify/index.ts';
 import type { VerifyReport } from '../../src/cli/verify-report.ts';
 import type { TestLab } from './lab.ts';
@@ -33,6 +33,9 @@ export interface Breakage {
 
 const quota = (bytes: string): string =>
   `sed -i "s/--quota-backend-bytes=[0-9]*/--quota-backend-bytes=${bytes}/" /usr/lib/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart etcd`;
+
+const apiServer = (change: string, file: string): string =>
+  `sed -i '${change}' ${file}; systemctl daemon-reload; systemctl restart kube-apiserver; until ${KUBECTL} get --raw /readyz >/dev/null 2>&1; do sleep 0.2; done`;
 
 /** What verify must notice, on a lab of one control plane and two workers. */
 export const breakages: readonly Breakage[] = [
@@ -110,6 +113,20 @@ export const breakages: readonly Breakage[] = [
     breaks: `${quota('65536')}; ${LOCAL_ETCDCTL} put /full yes 2>&1 | grep 'space exceeded'`,
     mends: `${quota('8589934592')}; ${LOCAL_ETCDCTL} alarm disarm; until ${KUBECTL} get --raw /readyz >/dev/null 2>&1; do sleep 0.2; done`,
     named: { etcd: /etcd at https:\/\/[\d.]+:2379 says: .*NOSPACE/ },
+  },
+  {
+    name: 'an API server that lets nothing privileged run',
+    host: 'cp-1',
+    breaks: apiServer('s/--allow-privileged=true/--allow-privileged=false/', `${UNITS}/kube-apiserver.service`),
+    mends: apiServer('s/--allow-privileged=false/--allow-privileged=true/', `${UNITS}/kube-apiserver.service`),
+    named: { privileged: /^the API server takes no privileged pod, in no namespace$/ },
+  },
+  {
+    name: 'an API server that lets everything privileged run',
+    host: 'cp-1',
+    breaks: apiServer('s/enforce: baseline/enforce: privileged/', '/etc/kubernetes/apiserver/admission.yaml'),
+    mends: apiServer('s/enforce: privileged/enforce: baseline/', '/etc/kubernetes/apiserver/admission.yaml'),
+    named: { privileged: /^a namespace without labels takes a privileged pod: Pod Security is not enforced$/ },
   },
   {
     name: 'a CoreDNS that was deleted',

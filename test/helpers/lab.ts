@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { expect } from '@jest/globals';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,12 +67,33 @@ function reasonFirst({ stdout, stderr }: Finished): string {
   return `${end}\n\nin full:\n${stdout}\n${stderr}`;
 }
 
+/** Another checkout's tests on the same machine have labs of their own; what a killed run of this one left is found again. */
+export const labName = (name: string): string => `t-${name}-${createHash('sha256').update(packageRoot()).digest('hex').slice(0, 4)}`;
+
 /** Makes fresh hosts under a name of their own, so that tests never meet a lab of the user's. */
 export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flags = [], env = {} }: TestLabOptions = {}): Promise<TestLab> {
-  // Another checkout's tests on the same machine have labs of their own; what a killed run of this one left is found again.
-  const lab = `t-${name}-${createHash('sha256').update(packageRoot()).digest('hex').slice(0, 4)}`;
+  const size = ['--hosts', String(hosts), '--control-planes', String(controlPlanes)];
+  return labWith(labName(name), [...size, ...flags], env);
+}
+
+/** For the table at the end of a run. */
+async function tellMade(what: 'lab' | 'restored' | 'installation'): Promise<void> {
+  const file = process.env['SLIPWAY_TEST_MADE'];
+  if (file !== undefined) await appendFile(file, `${expect.getState().testPath} ${what}\n`);
+}
+
+/** A lab of this name in a directory of its own, made by `lab up` with these arguments. What a killed test run left under the name is removed first. */
+export async function labWith(lab: string, up: readonly string[], env: Record<string, string> = {}): Promise<TestLab> {
   const directory = await mkdtemp(join(tmpdir(), `slipway-${lab}-`));
-  const slipway = (...args: string[]): Promise<Finished> => slipwayIn(directory, args, { env });
+  let installed = up.includes('--from');
+  const slipway = async (...args: string[]): Promise<Finished> => {
+    const finished = await slipwayIn(directory, args, { env });
+    if (!installed && args[0] === 'apply' && finished.exitCode === 0) {
+      installed = true;
+      await tellMade('installation');
+    }
+    return finished;
+  };
   const ok = async (...args: string[]): Promise<Finished> => {
     const finished = await slipway(...args);
     if (finished.exitCode !== 0) throw new Error(`slipway ${args.join(' ')} exited with ${finished.exitCode}\n${reasonFirst(finished)}`);
@@ -86,9 +108,9 @@ export async function testLab(name: string, { hosts = 3, controlPlanes = 1, flag
       }),
     );
   };
-  // What a killed test run left under this name.
   await ok('lab', 'down', '--name', lab);
-  await ok('lab', 'up', '--name', lab, '--hosts', String(hosts), '--control-planes', String(controlPlanes), ...flags);
+  await ok('lab', 'up', '--name', lab, ...up);
+  await tellMade(up.includes('--from') ? 'restored' : 'lab');
   const on = async (host: string, command: string): Promise<string> => {
     const record = await requireRecord(lab);
     const { exitCode, stdout, stderr } = await onHost(record, requireHost(record, host), { command });

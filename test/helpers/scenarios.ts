@@ -1,16 +1,15 @@
 import { expect } from '@jest/globals';
 import { applyUntil, errorsIn } from './apply.ts';
-import { applyStruck, type BadLines, type Fault } from './bad-lines.ts';
+import { applyStruck, type BadLines, type Blow, type Fault } from './bad-lines.ts';
 import type { TestLab } from './lab.ts';
-import type { Random } from './random.ts';
 import { resultOf } from './result.ts';
 
-/** Kills apply again and again, each time after at most so many steps. */
-export async function killed(lab: TestLab, steps: readonly number[], random: Random): Promise<void> {
-  for (const most of steps) {
-    const { signal } = await applyUntil(lab, 1 + random.below(most), (running) => running.kill('SIGKILL'));
-    // A round that found too little left to do has ended by itself, which is fine.
-    expect([undefined, 'SIGKILL']).toContain(signal);
+/** Kills apply again and again, each time after so many steps. */
+export async function killed(lab: TestLab, steps: readonly number[]): Promise<void> {
+  for (const after of steps) {
+    const { signal, exitCode, stderr } = await applyUntil(lab, after, (running) => running.kill('SIGKILL'));
+    // A round that finds too little left to do ends by itself, and well.
+    if (signal !== 'SIGKILL') expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr });
   }
 }
 
@@ -18,11 +17,12 @@ export async function killed(lab: TestLab, steps: readonly number[], random: Ran
 const BOUND = 120;
 
 /**
- * Lets the fault strike one run: it ends in bounded time, and unless it could go on, with one error that names the host; of the checks of a
+ * Lets the fault strike one run of apply: it ends in bounded time, and unless it could go on, with one error that names the host; of the checks of a
  * verification each that needs the host has its own.
  */
-export async function struck(lines: BadLines, fault: Fault, random: Random): Promise<void> {
-  const { exitCode, stderr, host, seconds } = await applyStruck(lines, fault, random);
+export async function struck(lines: BadLines, fault: Fault, blow: Blow): Promise<void> {
+  const { exitCode, stderr, seconds } = await applyStruck(lines, fault, blow);
+  const { host } = blow;
   if (exitCode === 0) {
     // There was too little left to do, or nothing on that host: a new connection was enough.
     if (seconds !== undefined && fault.moment === 'any') expect(fault.name).toBe('reset');

@@ -1,7 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { testLab, type TestLab } from '../helpers/lab.ts';
+import { installedLab } from '../helpers/installed-lab.ts';
+import type { TestLab } from '../helpers/lab.ts';
 
 const MARKER = 'bWFya2VyLTdmM2E5';
 
@@ -44,7 +45,7 @@ describe('addons of the cluster file', () => {
   const there = async (what: string): Promise<boolean> => (await lab.kubectl(`get ${what} --ignore-not-found -o name`)) !== '';
 
   beforeAll(async () => {
-    lab = await testLab('addons', { hosts: 2 });
+    lab = await installedLab('pair');
     bare = await readFile(path('cluster.yaml'), 'utf8');
     await mkdir(path('manifests'));
     await writeFile(path('manifests/a-shop.yaml'), SHOP);

@@ -2,7 +2,8 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
-import { testLab, type TestLab } from '../helpers/lab.ts';
+import { installedLab } from '../helpers/installed-lab.ts';
+import type { TestLab } from '../helpers/lab.ts';
 
 const UNITS = 'containerd kubelet kube-proxy flanneld api-endpoint slipway-forwarding';
 const started = `systemctl show -p Id -p ActiveEnterTimestampMonotonic -p MainPID ${UNITS.split(' ')
@@ -22,11 +23,42 @@ const HANDS: readonly [command: string, line: RegExp][] = [
   ['f=$(readlink -f /opt/slipway/bin/kube-proxy) && cp -p /bin/true $f.new && mv $f.new $f', /deliver kube-proxy \S+ +missing or changed/],
 ];
 
+/** A unit of /usr/lib is masked by systemctl; one of /etc by a link in its place. */
+const MASK =
+  '[ "$p" != /etc/kubernetes ] || { rmdir /etc/systemd/system/kube-proxy.service; ln -s /dev/null /etc/systemd/system/kube-proxy.service; [ ! -d /etc/etcd ] || ln -s /dev/null /etc/systemd/system/etcd.service; systemctl daemon-reload; }';
+
+interface Hands {
+  file: string;
+  link?: string;
+  directory?: string;
+}
+
+/** Done to everything at once that an installation has put there; what a daemon keeps in a directory is not ours to destroy. */
+const ROUNDS: readonly [name: string, hands: Hands][] = [
+  ['deleted', { file: 'rm $p', link: 'rm $p', directory: 'chmod 0777 $p' }],
+  [
+    'other bytes',
+    { file: 'if [ $((n % 2)) = 0 ]; then : >$p; else echo "# mine" >>$p; fi', link: 'rm $p && : >$p', directory: 'chown daemon: $p' },
+  ],
+  ['another mode and owner', { file: 'chmod 0666 $p; chown daemon: $p', link: 'ln -sfn /nowhere $p' }],
+  ['a link in its place', { file: 'mv $p /root/aside/$n; ln -s /root/aside/$n $p' }],
+  ['a directory in its place, and masked units', { file: 'rm $p; mkdir $p', link: 'rm $p; mkdir $p', directory: MASK }],
+];
+
+/** Shell text that does it, and prints how many hands that took. */
+function handsOn({ file, link = ':', directory = ':' }: Hands): string {
+  return `ours() { sed -nE "s#^[0-9a-f]+ [^/]+/[^/]+/$1(/.*)#\\1#p" /root/wanted | sort -u; }
+cp /var/lib/slipway/wanted /root/wanted; rm -rf /root/aside; mkdir /root/aside; n=0
+for p in $(ours file); do [ -f $p ] || continue; n=$((n + 1)); ${file}; done
+for p in $(ours link); do [ -L $p ] || p=/opt/slipway/bin$p; [ -L $p ] || continue; n=$((n + 1)); ${link}; done
+for p in $(ours directory); do [ -d $p ] || continue; n=$((n + 1)); ${directory}; done
+echo "$n hands"`;
+}
+
 describe('drift', () => {
   let lab: TestLab;
   beforeAll(async () => {
-    lab = await testLab('drift', { hosts: 3 });
-    await lab.ok('apply', '--yes');
+    lab = await installedLab('trio');
   });
   afterAll(() => lab.down());
 
@@ -58,6 +90,26 @@ describe('drift', () => {
       Object.fromEntries([...text.matchAll(/MainPID=(\d+) Id=(\S+?)\.service/g)].map(([, pid, unit]) => [unit, pid]));
     const [was, is] = [processes(before.own), processes(await lab.on('w-1', started))];
     expect(Object.keys(was).filter((unit) => was[unit] !== is[unit])).toEqual(['kube-proxy']);
+    await lab.ok('verify');
+  });
+
+  test.each(ROUNDS)('of every file, link and directory of a control plane and a worker is mended: %s', async (_, hands) => {
+    for (const host of ['cp-1', 'w-1']) expect(await lab.on(host, handsOn(hands))).toMatch(/^[1-9]\d+ hands$/);
+    expect((await lab.slipway('status', '--drift')).exitCode).toBe(2);
+    await lab.ok('repair', '--yes');
+    expect((await lab.ok('status', '--drift')).stdout).toMatch(/No drift: the hosts are as they were left\.$/);
+    expect((await lab.ok('apply', '--yes')).stderr).toContain('Nothing to change');
+  });
+
+  test('of a file that nobody may replace is named with its path, and mended when somebody may', async () => {
+    await lab.on('w-1', 'chmod 0644 /etc/kubernetes/pki/flannel.key && chattr +i /etc/kubernetes/pki/flannel.key');
+    const { exitCode, stderr } = await lab.slipway('repair', '--yes');
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringMatching(/could not write \S+flannel.key: .*\[PATH_PROTECTED\][^]*lsattr -d \/etc\/kubernetes\/pki\/flannel.key/),
+    ]);
+    expect(await lab.on('w-1', 'chattr -i /etc/kubernetes/pki/flannel.key; ls /etc/kubernetes/pki | grep slipway-new || :')).toBe('');
+    await lab.ok('repair', '--yes');
     await lab.ok('verify');
   });
 

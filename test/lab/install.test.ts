@@ -51,6 +51,7 @@ describe('a six-line cluster file on three fresh hosts', () => {
     - { address: ${w2} }
 `,
     );
+    await lab.ok('plan', '--out', 'plan.json');
   });
   afterAll(() => lab.down());
 
@@ -70,6 +71,16 @@ describe('a six-line cluster file on three fresh hosts', () => {
     expect(await lab.everywhere(FINGERPRINT)).toEqual(before);
     const { exitCode } = await lab.slipway('plan', '--detailed-exitcode');
     expect(exitCode).toBe(0);
+  });
+
+  test('refuses a plan that was saved when all was still to be done; one that was saved since is that of now', async () => {
+    const before = await lab.everywhere(FINGERPRINT);
+    const { exitCode, stderr } = await lab.slipway('apply', 'plan.json', '--yes');
+    expect(stderr).toContain('[PLAN_OUTDATED]');
+    expect(exitCode).toBe(5);
+    expect(await lab.everywhere(FINGERPRINT)).toEqual(before);
+    await lab.ok('plan', '--out', 'now.json');
+    expect((await lab.ok('apply', 'now.json', '--yes')).stderr).toContain('Nothing to change');
   });
 
   test('passes every check of verify, and verify leaves nothing behind', async () => {
@@ -207,6 +218,7 @@ spec:
       .filter((id) => !/\/(addons\/api|ready\/units)$/.test(id));
     expect(planned.sort()).toEqual([
       'cp-1/kube-scheduler/file/etc/systemd/system/kube-scheduler.service',
+      'cp-1/kube-scheduler/serves',
       'cp-1/kube-scheduler/unit',
       'w-1/kube-proxy/file/etc/kubernetes/kube-proxy/config.yaml',
       'w-1/kube-proxy/unit',

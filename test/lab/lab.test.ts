@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -207,6 +207,83 @@ describe('an offline lab whose user is not root', () => {
     // A documentation address (RFC 5737) that is routed to the machine like any other, and refused there.
     const { stderr, exitCode } = await ssh(made, 'cp-1', 'exec 3<>/dev/tcp/198.51.100.1/80');
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/unreachable|refused/) });
+  });
+});
+
+describe('a snapshot of a lab', () => {
+  const name = `test-${unique}-kept`;
+  const label = `test-${unique}`;
+  const directory = join(scratch, 'kept');
+  const again = { name: `${name}-again`, directory: join(scratch, 'again'), from: label };
+  let made: lab.Lab;
+
+  beforeAll(async () => {
+    made = await lab.labUp({ name, hosts: 2, directory });
+    await lab.labExec({
+      name,
+      command:
+        'hostname >/root/file; hostname >/var/lib/file; rm /etc/debian_version; rm -r /usr/share/doc; mkdir /usr/share/doc; chmod 750 /opt',
+    });
+    await mkdir(join(directory, 'c.state'));
+    await writeFile(join(directory, 'c.state/key'), 'secret', { mode: 0o600 });
+    await writeFile(join(directory, 'notes'), 'not of a run');
+    await lab.labSnapshot({ name, label });
+  }, 600_000);
+
+  afterAll(async () => {
+    await lab.labDown({ name });
+    await lab.labDown(again);
+    if ((await lab.labSnapshots()).some((each) => each.label === label)) await lab.removeSnapshot(label);
+  });
+
+  const seen = async (of: { name: string }): Promise<string[]> =>
+    (
+      await lab.labExec({
+        ...of,
+        command:
+          'cat /root/file /var/lib/file; ls /etc/debian_version /root/later; ls /usr/share/doc; stat -c %a /opt; cat /etc/machine-id',
+      })
+    ).hosts.map(({ stdout }) => stdout);
+
+  test('leaves the lab as it was, and is listed', async () => {
+    expect((await ssh(made, 'w-1', 'cat /root/file')).stdout).toBe('w-1');
+    const listed = (await lab.labSnapshots()).find((each) => each.label === label);
+    expect(listed).toMatchObject({ lab: name, hosts: ['cp-1', 'w-1'], usedBy: [] });
+    expect(listed!.bytes).toBeGreaterThan(1_000_000);
+    await expect(lab.labSnapshot({ name, label })).rejects.toMatchObject({ code: 'LAB_SNAPSHOT_EXISTS' });
+  });
+
+  test('is refused a second lab with the same addresses', async () => {
+    await expect(lab.labUp(again)).rejects.toMatchObject({ code: 'LAB_SNAPSHOT_IN_USE', message: expect.stringContaining(`"${name}"`) });
+    expect(await lab.labStatus({ name: again.name })).toEqual([]);
+  });
+
+  test('becomes the same lab any number of times, with its files; what was done in one is not in the next', async () => {
+    const before = await seen({ name });
+    expect(before).toEqual(['cp-1', 'w-1'].map((host) => expect.stringMatching(new RegExp(`^${host}\n${host}\n750\n[0-9a-f]{32}$`))));
+    await lab.labDown({ name });
+    for (let times = 0; times < 2; times++) {
+      const restored = await lab.labUp(again);
+      expect(restored.hosts.map(({ name: host, address }) => [host, address])).toEqual(
+        made.hosts.map(({ name: host, address }) => [host, address]),
+      );
+      expect(await seen(again)).toEqual(before);
+      expect(
+        (await ssh(restored, 'w-1', 'touch /root/later; echo changed >/var/lib/file; systemctl is-system-running --wait')).stdout,
+      ).toBe('running');
+      expect((await readdir(again.directory)).sort()).toEqual(['c.state', 'cluster.yaml', 'id_ed25519', 'id_ed25519.pub', 'known_hosts']);
+      expect(await readFile(join(again.directory, 'c.state/key'), 'utf8')).toBe('secret');
+      expect((await stat(join(again.directory, 'c.state/key'))).mode & 0o777).toBe(0o600);
+      await expect(lab.removeSnapshot(label)).rejects.toMatchObject({ code: 'LAB_SNAPSHOT_IN_USE' });
+      await lab.labDown(again);
+      await rm(again.directory, { recursive: true });
+    }
+  });
+
+  test('can be removed, and is then unknown', async () => {
+    await lab.removeSnapshot(label);
+    await expect(lab.labUp(again)).rejects.toMatchObject({ code: 'LAB_SNAPSHOT_UNKNOWN' });
+    expect((await lab.labSnapshots()).map((each) => each.label)).not.toContain(label);
   });
 });
 

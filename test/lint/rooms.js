@@ -13,8 +13,23 @@ export const rooms = {
   checks: { values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components'] },
   playbooks: { values: ['phases', 'checks', 'engine'] },
   lab: { values: ['base', 'config'] },
+  verbs: { values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components', 'phases', 'checks', 'playbooks'] },
   cli: {
-    values: ['base', 'config', 'remote', 'engine', 'facts', 'pki', 'artifacts', 'components', 'phases', 'checks', 'playbooks', 'lab'],
+    values: [
+      'base',
+      'config',
+      'remote',
+      'engine',
+      'facts',
+      'pki',
+      'artifacts',
+      'components',
+      'phases',
+      'checks',
+      'playbooks',
+      'verbs',
+      'lab',
+    ],
   },
 };
 
@@ -33,14 +48,15 @@ export const packageRooms = {
 /** What computes and does nothing else: the same inputs give the same plan. */
 const pure = [
   /^playbooks\//,
-  /^src\/base\/(errors|quote|redact)\.ts$/,
+  /^src\/base\/(errors|quote|redact|words)\.ts$/,
   /^src\/config\//,
   /^src\/components\//,
   /^src\/phases\//,
+  /^src\/verbs\/guards\//,
   /^src\/checks\/check\.ts$/,
   /^src\/checks\/preflight\//,
   /^src\/checks\/network\/(needs|fold|station)\.ts$/,
-  /^src\/engine\/(step|phase|plan|state)\.ts$/,
+  /^src\/engine\/(step|phase|plan|order|state)\.ts$/,
   /^src\/engine\/actions\//,
   /^src\/facts\/os\//,
   /^src\/pki\/(types|status|groups)\.ts$/,

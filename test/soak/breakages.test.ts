@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { breakages, named, verify } from '../helpers/breakages.ts';
-import { testLab, type TestLab } from '../helpers/lab.ts';
+import { installedLab } from '../helpers/installed-lab.ts';
+import type { TestLab } from '../helpers/lab.ts';
 
 let lab: TestLab;
 beforeAll(async () => {
-  lab = await testLab('soak-breakages');
-  await lab.ok('apply', '--yes');
+  lab = await installedLab('trio');
 });
 afterAll(() => lab.down());
 

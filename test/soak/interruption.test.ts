@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { badLines, reset, silentFaults, truncation, type BadLines } from '../helpers/bad-lines.ts';
+import { badLines, reset, silentFaults, truncation, type BadLines, type Blow } from '../helpers/bad-lines.ts';
 import { testLab, type TestLab } from '../helpers/lab.ts';
 import { converged, delivered, killed, struck } from '../helpers/scenarios.ts';
 import { seeded } from '../helpers/seed.ts';
@@ -14,6 +14,7 @@ describe('an install on fresh hosts', () => {
     lab = await testLab('soak', { hosts: 2 });
     lines = await badLines(lab);
   };
+  const blow = (): Blow => ({ host: random.pick(lines.hosts), at: random.below(1000) / 1000 });
   const gone = async (): Promise<void> => {
     await lines.close();
     await lab.down();
@@ -29,8 +30,7 @@ describe('an install on fresh hosts', () => {
   test('killed twenty times becomes what an undisturbed one becomes', async () => {
     await killed(
       lab,
-      Array.from({ length: 20 }, () => 30),
-      random,
+      Array.from({ length: 20 }, () => 1 + random.below(30)),
     );
     expect(await converged(lab)).toEqual(undisturbed);
   });
@@ -40,9 +40,9 @@ describe('an install on fresh hosts', () => {
     async ({ fault }) => {
       await gone();
       await fresh();
-      await struck(lines, truncation, random);
+      await struck(lines, truncation, blow());
       const whole = await delivered(lab);
-      for (const next of [reset, fault, reset, fault, reset]) await struck(lines, next, random);
+      for (const next of [reset, fault, reset, fault, reset]) await struck(lines, next, blow());
       expect(await converged(lab)).toEqual(undisturbed);
       expect(await delivered(lab)).toEqual(expect.arrayContaining(whole));
     },

@@ -1,10 +1,10 @@
-import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { SlipwayError } from '../../base/errors.ts';
+import { writeStream } from '../files.ts';
 import { limiter } from '../mutex.ts';
 import { progressClock } from '../progress.ts';
 import type { FetchOptions, Source } from '../source.ts';
@@ -91,7 +91,7 @@ export function releaseSource({ mirror, environment = process.env, pausesMs }: R
       onBytes: task.onBytes,
     });
     const path = join(directory, artefact.files[0]!);
-    await pipeline(Readable.from(archive.read()), createWriteStream(path), signal ? { signal } : {});
+    await pipeline(Readable.from(archive.read()), await writeStream(path), signal ? { signal } : {});
     return { [artefact.files[0]!]: path };
   }
 

@@ -14,6 +14,7 @@ const COMM = 15;
 export interface Known {
   cluster: Cluster;
   facts: Readonly<Record<string, Facts>>;
+  unadmitted?: PreflightContext['unadmitted'] | undefined;
   versions: ComponentVersions;
 }
 
@@ -48,6 +49,7 @@ export function preflightContext({ network, ...known }: Known & { network?: Meas
     requiredPorts: (host) => ports(host).map(({ port, protocol, by }) => ({ port, protocol, by })),
     ownProcesses: new Set([...components.map(({ name }) => name), ...provided].map((name) => name.slice(0, COMM))),
     installs: new Set(provided),
+    unadmitted: known.unadmitted ?? [],
     network,
   };
 }

@@ -6,6 +6,7 @@ export const firewall: PreflightCheck = {
   title: 'Firewalls on the hosts',
   run: (context) =>
     perHost(context, ({ name }, { firewall: found, iptables }) => {
+      const network = context.unadmitted.find(({ host }) => host === name)?.network;
       const active = [...(found.firewalld ? ['firewalld'] : []), ...(found.ufw ? ['ufw'] : [])];
       const drops = (found.dropChains ?? []).filter(({ family, table }) => !(family === 'ip' && table === 'filter'));
       const accept = context.cluster.network.forwarding === 'accept';
@@ -34,6 +35,12 @@ export const firewall: PreflightCheck = {
           ? finding('warning', name, {
               what: 'nftables.service is enabled: every reload of it flushes all rules, those of kube-proxy and flannel too',
               hint: 'The plan has them put back after each start and reload of it. Better still, let /etc/nftables.conf flush only tables of its own.',
+            })
+          : undefined,
+        network !== undefined
+          ? finding('warning', name, {
+              what: `its network ${network} is not private, or wider than /16: firewalls admit its address alone`,
+              hint: 'If all of that network is yours, write it to network.nodeCidrs: then hosts that join later are admitted by all others at once.',
             })
           : undefined,
       ];

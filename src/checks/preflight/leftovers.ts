@@ -30,14 +30,6 @@ export const leftovers: PreflightCheck = {
   title: 'No other installation is in the way',
   run: (context) =>
     perHost(context, ({ name }, facts) => {
-      const { cluster } = context;
-      if (facts.cluster !== undefined && facts.cluster !== cluster.name)
-        return [
-          finding('error', name, {
-            what: `it belongs to another cluster of ours, ${facts.cluster}`,
-            hint: `Take it out there first: slipway remove ${name} with the cluster file of ${facts.cluster}.`,
-          }),
-        ];
       const paths = (of: string): string[] => facts.leftovers.filter((one) => one.of === of).map(({ path }) => path);
       const known = Object.entries(origins).flatMap(([of, hint]) =>
         paths(of).length === 0 ? [] : [finding('error', name, { what: `traces of ${of} are there: ${list(paths(of))}`, hint })],

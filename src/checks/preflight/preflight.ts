@@ -22,6 +22,8 @@ export interface PreflightContext {
   ownProcesses: ReadonlySet<string>;
   /** Commands that a phase installs when they are missing. */
   installs: ReadonlySet<string>;
+  /** Networks of hosts of which the firewalls admit these hosts' addresses alone. */
+  unadmitted: readonly { host: string; network: string }[];
   /** What was tried between hosts; undefined where nothing was. */
   network?: Measured | undefined;
 }
@@ -54,18 +56,4 @@ export function isOurs(facts: Facts): boolean {
   return facts.leftovers.some(({ of }) => of === 'slipway');
 }
 
-/** `a`, `a and b`, `a, b and c`. */
-export function list(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)!}`;
-}
-
-/** As `list`, of hosts; of many of them only how many. */
-export function several(hosts: readonly string[]): string {
-  return hosts.length <= 6 ? list(hosts) : `${hosts.length} hosts (${hosts.slice(0, 5).join(', ')}, ...)`;
-}
-
-/** Bytes as a reader's MiB or GiB. */
-export function size(bytes: number): string {
-  const gib = bytes / 2 ** 30;
-  return gib >= 1 ? `${Number(gib.toFixed(1))} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
-}
+export { list, several, size } from '../../base/words.ts';

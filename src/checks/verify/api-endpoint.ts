@@ -1,3 +1,4 @@
+import { sh } from '../../base/quote.ts';
 import { API_ENDPOINT_PORT, isNode } from '../../components/topology.ts';
 import { asked } from './health.ts';
 import { count, failing, verdict, type VerifyCheck } from './verify.ts';
@@ -9,12 +10,13 @@ import { count, failing, verdict, type VerifyCheck } from './verify.ts';
 export const apiEndpoint: VerifyCheck = {
   id: 'api-endpoint',
   title: 'Every node reaches the API',
+  covers: isNode,
   probe(host, { cluster, patience }) {
     if (!isNode(host)) return undefined;
     const { endpoint } = cluster.api;
     const [address, port] = endpoint === 'node-local' ? ['127.0.0.1', API_ENDPOINT_PORT] : [endpoint.host, endpoint.port];
     return `s_end=$(($(date +%s) + ${patience}))
-until s_said=$(s_get ${address} ${port} /readyz); case $s_said in HTTP*) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.3; done
+until s_said=$(${sh`s_get ${address} ${port}`} /readyz); case $s_said in HTTP*) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.3; done
 printf '%s\\n' "$s_said"`;
   },
   run(context) {

@@ -1,5 +1,5 @@
 import { controlPlanes, isControlPlane, KUBECTL } from '../../components/topology.ts';
-import { count, failing, list, verdict, type VerifyCheck } from './verify.ts';
+import { count, failing, list, notTried, verdict, type VerifyCheck } from './verify.ts';
 
 const hint = 'journalctl -u kube-apiserver on the host tells more; it cannot be ready before etcd is';
 
@@ -7,6 +7,7 @@ const hint = 'journalctl -u kube-apiserver on the host tells more; it cannot be 
 export const apiServer: VerifyCheck = {
   id: 'api-server',
   title: 'Every API server is ready',
+  covers: isControlPlane,
   probe: (host, { patience }) =>
     isControlPlane(host)
       ? `s_end=$(($(date +%s) + ${patience}))
@@ -26,10 +27,12 @@ printf '%s\\n' "$s_said"`
     return verdict(findings, { message: `${count(hosts.length, 'API server')} ready` });
   },
   quick({ cluster, states, nodesProbe }) {
-    const silent = controlPlanes(cluster).filter(({ name }) => (states[name]?.probes[nodesProbe] ?? '') === '');
+    const all = controlPlanes(cluster);
+    if (all.length === 0) return notTried('no control plane was looked at');
+    const silent = all.filter(({ name }) => (states[name]?.probes[nodesProbe] ?? '') === '');
     return verdict(
       silent.map(({ name }) => failing(name, 'the API server does not answer', { hint })),
-      { message: `${count(controlPlanes(cluster).length, 'API server')} answered` },
+      { message: `${count(all.length, 'API server')} answered` },
     );
   },
 };

@@ -9,7 +9,11 @@ const FLAG = { component: 'kube-apiserver', flag: 'audit-log-path' };
 export const auditLog: VerifyCheck = {
   id: 'audit-log',
   title: 'Every API server writes its audit log',
-  applies: (context) => controlPlanes(context.cluster).some((host) => logOf(flagOf(context, host, FLAG)) !== undefined),
+  covers: isControlPlane,
+  applies: (context) => {
+    const all = controlPlanes(context.cluster);
+    return all.length === 0 || all.some((host) => logOf(flagOf(context, host, FLAG)) !== undefined);
+  },
   probe(host, context) {
     const path = isControlPlane(host) ? logOf(flagOf(context, host, FLAG)) : undefined;
     if (path === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { dnsServiceAddress } from '../../components/topology.ts';
+import { dnsServiceAddress, isNode } from '../../components/topology.ts';
 import { count, failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
 /** What the pod's resolver says when it is the resolver. */
@@ -7,6 +7,7 @@ const LOOKUP = /lookup|no such host|server misbehaving|no answer within/;
 export const dns: VerifyCheck = {
   id: 'dns',
   title: 'Pods reach a Service by its name',
+  covers: isNode,
   trial: true,
   applies: ({ cluster }) => cluster.addons.coredns,
   run({ trial, cluster }) {

@@ -1,3 +1,4 @@
+import { quote } from '../../base/quote.ts';
 import { ETCDCTL } from '../../components/etcd.ts';
 import { failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
@@ -10,7 +11,7 @@ export const encryption: VerifyCheck = {
   trial: true,
   // Only the beginning leaves the host.
   work: ({ namespace }) =>
-    `${ETCDCTL} --command-timeout=10s get /registry/secrets/${namespace}/verify --print-value-only | head -c 40 | tr -cd '[:print:]'`,
+    `${ETCDCTL} --command-timeout=10s get ${quote(`/registry/secrets/${namespace}/verify`)} --print-value-only | head -c 40 | tr -cd '[:print:]'`,
   run({ trial }) {
     if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
     const said = (trial.work['encryption'] ?? '').trim();

@@ -26,6 +26,7 @@ interface Status {
 export const etcd: VerifyCheck = {
   id: 'etcd',
   title: 'Every etcd member is well, and the members are the etcd hosts',
+  covers: isEtcdMember,
   probe(host, context) {
     const health = healthProbe(context, { host, component: 'etcd' });
     if (health === undefined || !isControlPlane(host)) return health;
@@ -43,6 +44,10 @@ echo '@status'; ${ETCDCTL} --command-timeout=5s endpoint status --cluster -w jso
         : [{ host: host.name, members: parse<Members>(members).members, statuses: status.startsWith('[') ? parse<Status[]>(status) : [] }];
     });
     const findings = [...healthFindings(context, 'etcd'), ...memberFindings(context, views), ...statusFindings(views[0]?.statuses ?? [])];
+    if (views.length === 0 && findings.length === 0)
+      findings.push(
+        warning([], 'no control plane tells who the members are', { hint: 'look at what the checks of the hosts and the API server say' }),
+      );
     const size = Math.max(0, ...(views[0]?.statuses ?? []).map(({ Status }) => Status.dbSize));
     return verdict(findings, {
       message: `${count(hosts.length, 'member')}, ${Math.ceil(size / 2 ** 20)} MiB`,
@@ -57,7 +62,9 @@ function parse<T>(text: string): T {
 }
 
 function memberFindings(context: CheckContext, views: readonly { host: string; members: Members['members'] }[]): Finding[] {
-  const expected = context.cluster.hosts.filter(isEtcdMember).map(({ name }) => name);
+  const silent = context.unread.map(({ host }) => host).filter(isEtcdMember);
+  const expected = [...etcdMembers(context.cluster), ...silent.filter(({ named }) => named)].map(({ name }) => name);
+  const nameless = silent.filter(({ named }) => !named);
   return views
     .flatMap(({ host, members }) => {
       const names = members.map(({ name, peerURLs }) => (name ? name : `(not started, ${peerURLs.join(' ')})`));
@@ -68,7 +75,8 @@ function memberFindings(context: CheckContext, views: readonly { host: string; m
         ...(missing.length > 0
           ? [failing([], `etcd on ${host} does not know ${list(missing)} as a member`, { hint: 'slipway apply adds a missing member' })]
           : []),
-        ...(strange.length > 0
+        // As many of them may be on hosts whose names are not known.
+        ...(strange.length > nameless.length
           ? [
               failing([], `etcd has the member ${list(strange)}, which is no etcd host of the cluster file`, {
                 hint: 'a member that is gone counts for the quorum: slipway remove takes it out',

@@ -1,4 +1,5 @@
-import { KUBECTL } from '../../components/topology.ts';
+import { quote } from '../../base/quote.ts';
+import { isNode, KUBECTL } from '../../components/topology.ts';
 import { count, failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 /** Seconds. */
@@ -8,13 +9,14 @@ const PATIENCE = 35;
 export const execLogs: VerifyCheck = {
   id: 'exec-logs',
   title: 'kubectl logs and kubectl exec work',
+  covers: isNode,
   trial: true,
   work: ({ namespace, pods }) => `
 ( s_last=$(printf '%s\\n' "$s_pods" | tail -1)
-  [ -z "$s_last" ] || timeout 30 ${KUBECTL} -n ${namespace} exec "$s_last" -- /agnhost --version 2>&1 | sed "s/^/exec $s_last /" ) &
+  [ -z "$s_last" ] || timeout 30 ${KUBECTL} -n ${quote(namespace)} exec "$s_last" -- /agnhost --version 2>&1 | sed "s/^/exec $s_last /" ) &
 # A pod that is Ready may have said nothing yet; and a kubelet remembers for half a minute that it refused somebody, also from before the permission.
 s_end=$(( $(cut -d. -f1 /proc/uptime) + ${PATIENCE} ))
-until s_logs=$(timeout 30 ${KUBECTL} -n ${namespace} logs -l app=echo --prefix --tail=1 --ignore-errors --max-log-requests=${Math.max(5, pods.length)} 2>&1)
+until s_logs=$(timeout 30 ${KUBECTL} -n ${quote(namespace)} logs -l app=echo --prefix --tail=1 --ignore-errors --max-log-requests=${Math.max(5, pods.length)} 2>&1)
   [ "$(printf '%s\\n' "$s_logs" | grep -cF '[pod/')" -ge "$(printf '%s\\n' "$s_pods" | grep -c .)" ] || [ "$(cut -d. -f1 /proc/uptime)" -ge "$s_end" ]
 do sleep 0.5; done
 printf '%s\\n' "$s_logs" | sed 's/^/logs /'

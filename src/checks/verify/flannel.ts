@@ -1,3 +1,4 @@
+import { quote, sh } from '../../base/quote.ts';
 import { isNode, leasesInEtcd, nodeAddress } from '../../components/topology.ts';
 import { asked } from './health.ts';
 import { count, failing, list, verdict, type CheckContext, type Finding, type VerifyCheck } from './verify.ts';
@@ -8,15 +9,16 @@ const devices = { vxlan: 'flannel.1', wireguard: 'flannel-wg', udp: 'flannel0', 
 export const flannel: VerifyCheck = {
   id: 'flannel',
   title: 'Every node has a pod subnet and the way to all others',
+  covers: isNode,
   probe(host, { cluster, patience }) {
     if (!isNode(host)) return undefined;
     const { backend } = cluster.network.flannel;
-    const routes = `ip -4 route show root ${cluster.network.podCidr}`;
+    const routes = `ip -4 route show root ${quote(cluster.network.podCidr)}`;
     const peers = cluster.hosts.filter((other) => isNode(other) && other.name !== host.name).map(nodeAddress);
     // Routes to nodes that are not looked at count as well; a tunnel's table says whose they are.
     const known =
       backend === 'vxlan' && peers.length > 0
-        ? `[ "$(bridge fdb show dev ${devices.vxlan} 2>/dev/null | sed -n 's/.* dst \\([0-9.]*\\).*/\\1/p' | sort -u | grep -cxF ${peers.map((peer) => `-e ${peer}`).join(' ')})" -ge ${peers.length} ] && `
+        ? `[ "$(bridge fdb show dev ${devices.vxlan} 2>/dev/null | sed -n 's/.* dst \\([0-9.]*\\).*/\\1/p' | sort -u | grep -cxF ${sh`${peers.flatMap((peer) => ['-e', peer])}`})" -ge ${peers.length} ] && `
         : '';
     const others = backend === 'udp' ? 1 : peers.length;
     return `s_end=$(($(date +%s) + ${patience}))

@@ -9,6 +9,7 @@ const PUT_BACK = 12;
 export const forwarding: VerifyCheck = {
   id: 'forwarding',
   title: 'Pod traffic passes the FORWARD chain of every node',
+  covers: isNode,
   probe(host, { cluster, patience }) {
     if (!isNode(host)) return undefined;
     const there = cluster.network.forwarding === 'scoped' ? `-j ${CHAIN}` : '-P FORWARD ACCEPT';

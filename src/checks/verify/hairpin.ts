@@ -1,8 +1,10 @@
+import { isNode } from '../../components/topology.ts';
 import { count, failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
 export const hairpin: VerifyCheck = {
   id: 'hairpin',
   title: 'A pod reaches itself through its Service',
+  covers: isNode,
   trial: true,
   run({ trial }) {
     const calls = Object.entries(trial.calls).flatMap(([node, own]) =>

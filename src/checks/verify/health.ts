@@ -1,3 +1,4 @@
+import { sh } from '../../base/quote.ts';
 import type { Host } from '../../config/cluster.ts';
 import { KUBECTL } from '../../components/topology.ts';
 import { declared, failing, type CheckContext, type Finding, type VerifyContext } from './verify.ts';
@@ -10,8 +11,8 @@ export function healthProbe(context: VerifyContext, { host, component }: { host:
   // kubectl speaks TLS where nothing else does; its own certificate is not one that the component's was signed by.
   const ask =
     scheme === 'http'
-      ? `s_get 127.0.0.1 ${port} ${path}`
-      : `{ s_body=$(${KUBECTL} --server=https://127.0.0.1:${port} --insecure-skip-tls-verify get --raw ${path} --request-timeout=5s 2>&1) && echo 'HTTP 200'; printf '%s\\n' "$s_body"; }`;
+      ? sh`s_get 127.0.0.1 ${port} ${path}`
+      : `{ s_body=$(${KUBECTL} ${sh`--server=https://127.0.0.1:${port} --insecure-skip-tls-verify get --raw ${path}`} --request-timeout=5s 2>&1) && echo 'HTTP 200'; printf '%s\\n' "$s_body"; }`;
   return `s_end=$(($(date +%s) + ${context.patience}))
 until s_said=$(${ask}); case $s_said in 'HTTP 200'*) true ;; *) [ "$(date +%s)" -ge "$s_end" ] ;; esac; do sleep 0.3; done
 printf '%s\\n' "$s_said"`;

@@ -15,6 +15,7 @@ export function freePort({ cluster, facts }: VerifyContext): number {
 export const hostPort: VerifyCheck = {
   id: 'host-port',
   title: "A node's port leads to the pod that asked for it",
+  covers: isNode,
   deep: true,
   trial: true,
   run({ trial }) {

@@ -13,6 +13,7 @@ import { forwarding } from './forwarding.ts';
 import { hairpin } from './hairpin.ts';
 import { hostPort } from './host-port.ts';
 import { hosts } from './hosts.ts';
+import { identity } from './identity.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { kubelet } from './kubelet.ts';
 import { metrics } from './metrics.ts';
@@ -21,16 +22,19 @@ import { outside } from './outside.ts';
 import { packetSize } from './packet-size.ts';
 import { podNetwork } from './pod-network.ts';
 import { pods } from './pods.ts';
+import { privileged } from './privileged.ts';
 import { scheduler } from './scheduler.ts';
 import { scheduling } from './scheduling.ts';
 import { services } from './services.ts';
 import { units } from './units.ts';
 import { probeHosts, type Seen } from './probe.ts';
 import { tryOut, type Trial } from './trial.ts';
-import { notTried, type CheckResult, type VerifyCheck, type VerifyContext } from './verify.ts';
+import { list, notTried, type CheckResult, type VerifyCheck, type VerifyContext } from './verify.ts';
+import type { Host } from '../../config/cluster.ts';
 
 /** In the order of the report: what lies below comes first. */
 export const verifyChecks: readonly VerifyCheck[] = [
+  identity,
   hosts,
   units,
   etcd,
@@ -58,6 +62,7 @@ export const verifyChecks: readonly VerifyCheck[] = [
   scheduling,
   execLogs,
   encryption,
+  privileged,
 ];
 
 export interface Answer extends CheckResult {
@@ -109,7 +114,14 @@ export function quickVerify(context: VerifyContext, checks = verifyChecks): Answ
   });
 }
 
-function answer(check: VerifyCheck, { context, seen, trial }: { context: VerifyContext; seen: Seen; trial: Trial | undefined }): Answer {
+interface Looked {
+  context: VerifyContext;
+  seen: Seen;
+  trial: Trial | undefined;
+}
+
+function answer(check: VerifyCheck, looked: Looked): Answer {
+  const { context, seen, trial } = looked;
   const blind = check.probe !== undefined && !context.cluster.hosts.some((host) => seen.output[host.name]?.[check.id] !== undefined);
   if (blind) return say(check, notTried('no host that could tell was reached'), context);
   const result = check.run({
@@ -121,7 +133,28 @@ function answer(check: VerifyCheck, { context, seen, trial }: { context: VerifyC
       return trial;
     },
   });
-  return say(check, result, context);
+  return say(check, withUnseen(result, unseenBy(check, looked)), context);
+}
+
+/** The hosts that the check covers, and of which nothing was seen. */
+function unseenBy({ covers, probe, trial: tries, id }: VerifyCheck, { context, seen, trial }: Looked): string[] {
+  if (covers === undefined || (tries && trial?.speaker === undefined)) return [];
+  const saw = (host: Host): boolean =>
+    tries
+      ? trial?.pods[host.name]?.address !== undefined
+      : seen.output[host.name]?.[id] !== undefined || probe?.(host, context) === undefined;
+  return [...context.cluster.hosts.filter((host) => !saw(host)), ...context.unread.map(({ host }) => host)]
+    .filter(covers)
+    .map(({ name }) => name);
+}
+
+/** No answer claims more than was seen. What was found of a host is said already. */
+function withUnseen(result: CheckResult, hosts: readonly string[]): CheckResult {
+  const found = new Set(result.findings?.flatMap((finding) => finding.hosts));
+  const unseen = hosts.filter((host) => !found.has(host));
+  return unseen.length === 0 || result.ok === 'untried'
+    ? result
+    : { ...result, message: `${result.message}; not looked at: ${list(unseen)}`, unseen };
 }
 
 function say({ id, title }: VerifyCheck, result: CheckResult, { emit }: VerifyContext): Answer {
@@ -130,7 +163,8 @@ function say({ id, title }: VerifyCheck, result: CheckResult, { emit }: VerifyCo
     id,
     title,
     ok: result.ok !== 'fail',
-    message: result.ok === 'warn' ? `warning: ${result.message}` : result.message,
+    result: result.ok,
+    message: result.message,
   });
   return { id, title, ...result };
 }

@@ -14,6 +14,7 @@ export function leadingCheck(component: 'kube-controller-manager' | 'kube-schedu
   return {
     id: component.replace('kube-', ''),
     title,
+    covers: isControlPlane,
     probe(host, context) {
       if (!isControlPlane(host)) return undefined;
       return `${healthProbe(context, { host, component })!}

@@ -1,3 +1,4 @@
+import { sh } from '../../base/quote.ts';
 import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../../components/topology.ts';
 import {
   count,
@@ -31,7 +32,7 @@ export const nodes: VerifyCheck = {
   probe(host, { cluster, patience }) {
     if (!isControlPlane(host)) return undefined;
     const names = cluster.hosts.filter(isNode).map(({ name }) => `node/${name}`);
-    return `timeout ${patience + 2} ${KUBECTL} wait --for=condition=Ready ${names.join(' ')} --timeout=${patience}s >/dev/null 2>&1
+    return `timeout ${patience + 2} ${KUBECTL} wait --for=condition=Ready ${sh`${names}`} --timeout=${patience}s >/dev/null 2>&1
 ${KUBECTL} get nodes --request-timeout=10s -o go-template='${TEMPLATE}'`;
   },
   run(context) {
@@ -64,8 +65,10 @@ export function parseNodes(text: string): Node[] {
   return [...found.values()];
 }
 
-function judge({ cluster, leftOut, versions }: VerifyContext, found: readonly Node[]): CheckResult {
-  const expected = cluster.hosts.filter(isNode);
+function judge({ cluster, leftOut, unread, versions }: VerifyContext, found: readonly Node[]): CheckResult {
+  // A host that does not answer has a node all the same, which is found by its name unless only the host could tell that.
+  const expected = [...cluster.hosts, ...unread.map(({ host }) => host).filter(({ named }) => named)].filter(isNode);
+  const nameless = unread.filter(({ host }) => isNode(host) && !host.named);
   const version = `v${versions.kubernetes}`;
   const findings: Finding[] = expected.flatMap(({ name }) => {
     const node = found.find((candidate) => candidate.name === name);
@@ -96,7 +99,8 @@ function judge({ cluster, leftOut, versions }: VerifyContext, found: readonly No
   const strangers = found
     .filter(({ name }) => !leftOut.includes(name) && !expected.some((host) => host.name === name))
     .map(({ name }) => name);
-  if (strangers.length > 0)
+  // As many of them may be the nodes of hosts whose names are not known.
+  if (strangers.length > nameless.length)
     findings.push(
       warning(strangers, 'a node that is not in the cluster file', { hint: 'add the host to the file, or remove it: slipway remove' }),
     );

@@ -1,3 +1,4 @@
+import { quote, sh } from '../../base/quote.ts';
 import { KUBECTL, isNode } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import { count, failing, list, notTried, verdict, type VerifyCheck, type VerifyContext } from './verify.ts';
@@ -13,6 +14,7 @@ function targetOf({ facts }: VerifyContext, host: Host): string | undefined {
 export const outside: VerifyCheck = {
   id: 'outside',
   title: 'Pods reach what is outside of the cluster',
+  covers: isNode,
   deep: true,
   trial: true,
   applies: (context) => context.cluster.hosts.some((host) => isNode(host) && targetOf(context, host) !== undefined),
@@ -26,7 +28,7 @@ export const outside: VerifyCheck = {
       })
       .map(
         ({ pod, target }, i) =>
-          `{ s_said=$(timeout 30 ${KUBECTL} -n ${namespace} exec ${pod} -- /agnhost connect ${target}:53 --timeout=5s 2>&1) && s_said=reached; echo "${pod} ${target} $s_said" | tr '\\n' ' '; echo; } &${(i + 1) % AT_ONCE === 0 ? ' wait' : ''}`,
+          `{ s_said=$(timeout 30 ${KUBECTL} ${sh`-n ${namespace} exec ${pod} -- /agnhost connect ${`${target}:53`}`} --timeout=5s 2>&1) && s_said=reached; echo ${quote(`${pod} ${target}`)} "$s_said" | tr '\\n' ' '; echo; } &${(i + 1) % AT_ONCE === 0 ? ' wait' : ''}`,
       )
       .concat('wait')
       .join('\n'),

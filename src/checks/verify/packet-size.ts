@@ -1,9 +1,11 @@
+import { isNode } from '../../components/topology.ts';
 import { count, failing, list, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 /** A network between the hosts that carries less than it says lets small packets pass, and every real transfer hang. */
 export const packetSize: VerifyCheck = {
   id: 'packet-size',
   title: 'Packets of full size pass between pods',
+  covers: isNode,
   trial: true,
   run({ trial, cluster }) {
     const nodes = Object.keys(trial.pods).filter((node) => trial.pods[node]!.address !== undefined);

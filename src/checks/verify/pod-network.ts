@@ -1,9 +1,11 @@
+import { isNode } from '../../components/topology.ts';
 import { count, failing, list, notTried, verdict, type CheckResult, type Finding, type VerifyCheck } from './verify.ts';
 import type { Trial } from './trial.ts';
 
 export const podNetwork: VerifyCheck = {
   id: 'pod-network',
   title: 'Every pod reaches every other pod, on whatever node',
+  covers: isNode,
   trial: true,
   run: ({ trial }) => judge(trial),
 };

@@ -1,4 +1,6 @@
-import { count, failing, verdict, type VerifyCheck } from './verify.ts';
+import { isNode } from '../../components/topology.ts';
+import { UNANSWERED } from './trial.ts';
+import { count, failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
 /** What a pod that does not start says, and what it points to. */
 const signs: readonly (readonly [RegExp, string])[] = [
@@ -17,8 +19,10 @@ const signs: readonly (readonly [RegExp, string])[] = [
 export const pods: VerifyCheck = {
   id: 'pods',
   title: 'A pod starts on every node',
+  covers: isNode,
   trial: true,
   run({ trial }) {
+    if (trial.problem === UNANSWERED) return notTried(UNANSWERED);
     if (trial.speaker === undefined) {
       const hint = 'look at what the checks of the API server and etcd say';
       return verdict([failing([], trial.problem ?? 'there is no trial', { hint, evidence: trial.evidence })], { message: '' });

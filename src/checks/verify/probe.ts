@@ -49,7 +49,7 @@ export function probeScript(probes: Readonly<Record<string, string>>, seconds: n
     `s_d=$(mktemp -d ${RUN}/verify.XXXXXX) || exit 1`,
     `trap 'rm -rf "$s_d"' EXIT; trap 'exit 143' HUP INT TERM PIPE`,
     ...Object.entries(probes).flatMap(([id, text]) => [
-      `cat >${file(id)}.sh <<'SLIPWAY_PROBE'\n${PRELUDE}${text}\nSLIPWAY_PROBE`,
+      `printf '%s\\n' ${quote(`${PRELUDE}${text}`)} >${file(id)}.sh`,
       `timeout -k 2 ${seconds} sh ${file(id)}.sh >${file(id)} 2>&1 </dev/null &`,
     ]),
     'wait',

@@ -1,3 +1,4 @@
+import { quote } from '../../base/quote.ts';
 import { KUBECTL } from '../../components/topology.ts';
 import { failing, notTried, verdict, type VerifyCheck } from './verify.ts';
 
@@ -9,8 +10,8 @@ export const scheduling: VerifyCheck = {
   work: (
     { namespace },
     { patience },
-  ) => `timeout ${patience + 5} ${KUBECTL} -n ${namespace} wait --for=condition=Available deployment/scheduled --timeout=${patience}s >/dev/null 2>&1 && echo available
-${KUBECTL} -n ${namespace} get pods -l app=scheduled --request-timeout=10s -o go-template='{{range .items}}pod {{with .spec.nodeName}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "PodScheduled") (eq .status "False")}} {{.message}}{{end}}{{end}}{{range .status.containerStatuses}}{{with .state.waiting}} {{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}'`,
+  ) => `timeout ${patience + 5} ${KUBECTL} -n ${quote(namespace)} wait --for=condition=Available deployment/scheduled --timeout=${patience}s >/dev/null 2>&1 && echo available
+${KUBECTL} -n ${quote(namespace)} get pods -l app=scheduled --request-timeout=10s -o go-template='{{range .items}}pod {{with .spec.nodeName}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "PodScheduled") (eq .status "False")}} {{.message}}{{end}}{{end}}{{range .status.containerStatuses}}{{with .state.waiting}} {{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}'`,
   run({ trial }) {
     if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
     const lines = (trial.work['scheduling'] ?? '').trim().split('\n');

@@ -1,8 +1,10 @@
+import { isNode } from '../../components/topology.ts';
 import { count, failing, notTried, verdict, type Finding, type VerifyCheck } from './verify.ts';
 
 export const services: VerifyCheck = {
   id: 'services',
   title: 'Service addresses work from every pod and every host',
+  covers: isNode,
   trial: true,
   run({ trial, cluster }) {
     const calls = Object.entries(trial.calls).flatMap(([node, own]) =>

@@ -1,4 +1,4 @@
-import { quote } from '../../base/quote.ts';
+import { quote, sh } from '../../base/quote.ts';
 import { RUN } from '../../engine/state.ts';
 import { KUBECTL } from '../../components/topology.ts';
 import { PRELUDE } from './probe.ts';
@@ -6,6 +6,11 @@ import { PRELUDE } from './probe.ts';
 /** Namespaces of verifications begin like this. */
 export const NAMESPACE_PREFIX = 'slipway-verify-';
 export const SPEAKER_LABEL = 'slipway.dev/verify';
+
+/** The trial's other namespace: it asks for nothing of Pod Security, and gets what the cluster enforces everywhere. */
+export function unlabelledNamespace(namespace: string): string {
+  return `${namespace}-unlabelled`;
+}
 
 export interface SpeakerOptions {
   namespace: string;
@@ -31,8 +36,8 @@ export interface SpeakerOptions {
  */
 export function speakerScript({ namespace, speaker, manifest, pods, work, patience, takeover }: SpeakerOptions): string {
   const end = 'SLIPWAY_MANIFEST';
-  const inNamespace = `${KUBECTL} -n ${namespace}`;
-  const names = pods.map((pod) => `pod/${pod}`).join(' ');
+  const inNamespace = `${KUBECTL} -n ${quote(namespace)}`;
+  const names = pods.map((pod) => quote(`pod/${pod}`)).join(' ');
   return `
 exec 3<&0 2>&1
 mkdir -p -m 0700 ${RUN}
@@ -45,7 +50,9 @@ s_clean() {
   for s_j in $s_jobs; do s_child "$s_j" && kill "$s_j"; done 2>/dev/null
   if [ -n "$s_made" ]; then
     # A pod whose kubelet is away would stay for ever.
-    ${inNamespace} delete pods -l app=echo --field-selector=status.phase!=Running --force --grace-period=0 --wait=false --request-timeout=20s
+    ${inNamespace} delete pods -l 'app in (echo,privileged)' --field-selector=status.phase!=Running --force --grace-period=0 --wait=false --request-timeout=20s
+    # Not left to its namespace's end, for which somebody who drains its node would have to wait.
+    ${inNamespace} delete pods -l app=privileged --wait=false --request-timeout=20s
     ${KUBECTL} delete -f "$s_d/manifest.yaml" --ignore-not-found --wait=false --request-timeout=20s
   fi >/dev/null 2>&1
   rm -rf "$s_d"
@@ -72,7 +79,7 @@ echo '@created'; cat "$s_d/created"
 s_old() {
   ${KUBECTL} get namespaces -l ${SPEAKER_LABEL} -o go-template='{{range .items}}{{.metadata.name}} {{index .metadata.labels ${JSON.stringify(SPEAKER_LABEL)}}} {{.metadata.creationTimestamp}} {{.status.phase}}{{"\\n"}}{{end}}' |
   while read -r s_name s_of s_since s_phase; do
-    [ "$s_name" != ${namespace} ] || continue
+    case $s_name in ${quote(namespace)} | ${quote(unlabelledNamespace(namespace))}) continue ;; esac
     s_age=$(($(date +%s) - $(date -d "$s_since" +%s)))
     # An empty namespace needs some seconds to go; after a minute something holds it.
     if [ "$s_phase" = Terminating ]; then [ "$s_age" -gt 60 ] || continue; fi
@@ -82,7 +89,7 @@ s_old() {
     echo "removed $s_name"
   done
 }
-s_work='old ${Object.keys(work).join(' ')}'
+s_work=${quote(`old ${Object.keys(work).join(' ')}`)}
 ( s_old ) >"$s_d/old" 2>&1 </dev/null 9>&- & s_jobs="$s_jobs $!"; s_waits=$!
 ${
   names === ''
@@ -91,7 +98,7 @@ ${
   s_run ${inNamespace} get pods -l app=echo --request-timeout=10s -o go-template='{{range .items}}{{.metadata.name}} {{with .status.podIP}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "Ready") (eq .status "True")}} Ready{{end}}{{end}}: {{with .status.reason}}{{.}} {{end}}{{with .status.message}}{{.}} {{end}}{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}} {{.message}}{{end}}{{with .state.terminated}}{{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}' >"$s_d/ready" 2>&1`
 }
 echo '@ready'; cat "$s_d/ready"
-s_pods=$(awk 'NF == 2 || / Ready: / { print $1 }' "$s_d/ready")
+s_pods=$(awk '/^echo-[0-9]+ / && (NF == 2 || / Ready: /) { print $1 }' "$s_d/ready")
 # Services lead nowhere before the controllers have written their endpoints.
 s_end=$(($(date +%s) + ${takeover}))
 until [ -z "$s_pods" ] || [ "$(date +%s)" -ge "$s_end" ]; do
@@ -101,7 +108,7 @@ until [ -z "$s_pods" ] || [ "$(date +%s)" -ge "$s_end" ]; do
 done
 echo '@go'
 ${Object.entries(work)
-  .map(([name, text]) => `(\n${text}\n) >"$s_d/${name}" 2>&1 </dev/null 9>&- & s_jobs="$s_jobs $!"; s_waits="$s_waits $!"`)
+  .map(([name, text]) => `(\n${text}\n) >"$s_d"/${quote(name)} 2>&1 </dev/null 9>&- & s_jobs="$s_jobs $!"; s_waits="$s_waits $!"`)
   .join('\n')}
 wait $s_waits
 for s_w in $s_work; do echo "@work $s_w"; cat "$s_d/$s_w"; echo; done
@@ -136,13 +143,11 @@ export interface CallerOptions {
 export function callerScript({ own, port, pods, services, hostPort, patience }: CallerOptions): string {
   const line = (words: string, address: string, more: Partial<Dial> = {}): string => {
     const { port: to = 80, seconds = 7, until = patience, request = 'hostname' } = more;
-    return `s_call '${words}' ${address} ${to} ${until} ${seconds} ${request}`;
+    return sh`s_call ${words} ${address} ${to} ${until} ${seconds} ${request}`;
   };
   const calls = [
     ...Object.entries(pods).map(([name, address]) => line(`pod ${name}`, address, { port, until: POD_PATIENCE })),
-    ...Object.entries(pods).map(([name, address]) =>
-      line(`large ${name}`, address, { port, until: POD_PATIENCE, request: '"echo%3Fmsg%3D$s_large"' }),
-    ),
+    ...Object.entries(pods).map(([name, address]) => line(`large ${name}`, address, { port, until: POD_PATIENCE, request: 'large' })),
     // A resolver that does not answer is asked with every search domain, a second each.
     ...(services.name === undefined ? [] : [line('dns -', services.name, { seconds: 12 })]),
     line('service -', services.echo),
@@ -161,14 +166,15 @@ s_until() {
 }
 s_n=0
 s_call() {
-  s_until "$1" '*"responses"*' "$4" s_get ${own} ${port} "/dial?host=$2&port=$3&protocol=http&request=$6&tries=1" "$5" &
+  case $6 in large) s_request="echo%3Fmsg%3D$s_large" ;; *) s_request=$6 ;; esac
+  s_until "$1" '*"responses"*' "$4" s_get ${sh`${own} ${port}`} "/dial?host=$2&port=$3&protocol=http&request=$s_request&tries=1" "$5" &
   s_n=$((s_n + 1)); [ $((s_n % 32)) != 0 ] || wait
 }
 command -v bash >/dev/null || { echo 'nothing - bash is not installed'; exit 0; }
 s_large=$(printf '%${LARGE}s' '' | tr ' ' '~')
-s_until 'host -' 'HTTP*200*' 3 s_get ${own} ${port} /hostname &
-s_until 'host-service -' 'HTTP*200*' ${patience} s_get ${services.echo} 80 /hostname &
-${hostPort ? `s_until 'host-port ${hostPort.pod}' 'HTTP*200*' 3 s_get ${hostPort.address} ${hostPort.port} /hostname &\n` : ''}${calls.join('\n')}
+s_until 'host -' 'HTTP*200*' 3 s_get ${sh`${own} ${port}`} /hostname &
+s_until 'host-service -' 'HTTP*200*' ${patience} s_get ${quote(services.echo)} 80 /hostname &
+${hostPort ? sh`s_until ${`host-port ${hostPort.pod}`} 'HTTP*200*' 3 s_get ${hostPort.address} ${hostPort.port} /hostname &\n` : ''}${calls.join('\n')}
 wait
 `;
 }
@@ -186,5 +192,6 @@ interface Dial {
   seconds: number;
   /** For how long it is tried again. */
   until: number;
-  request: string;
+  /** What the pod asks: the other's name, or a long answer. */
+  request: 'hostname' | 'large';
 }

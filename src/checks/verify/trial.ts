@@ -1,12 +1,13 @@
 import { imageReference } from '../../artifacts/catalogue.ts';
 import { messageOf } from '../../base/errors.ts';
 import { containerdPlace } from '../../components/containerd.ts';
-import { controlPlanes, isNode, nodeAddress } from '../../components/topology.ts';
+import { controlPlanes, isControlPlane, isNode, nodeAddress } from '../../components/topology.ts';
+import { isIPv4 } from '../../config/addresses.ts';
 import type { Host } from '../../config/cluster.ts';
 import type { Session } from '../../remote/runner.ts';
 import { freePort, hostPort } from './host-port.ts';
 import { TAKEOVER } from './leader.ts';
-import { callerScript, NAMESPACE_PREFIX, speakerLabel, speakerScript } from './trial-script.ts';
+import { callerScript, NAMESPACE_PREFIX, speakerLabel, speakerScript, unlabelledNamespace } from './trial-script.ts';
 import type { VerifyCheck, VerifyContext } from './verify.ts';
 
 /** What pods of our own, one on every node, found out about the cluster. */
@@ -47,9 +48,12 @@ export interface Call {
   answer: string;
 }
 
+/** Why there is no trial, where the check of the hosts says more. */
+export const UNANSWERED = 'no control plane answers';
+
 export const PORT = 8080;
 /** Seconds that a pod may need to start when everything works. */
-const POD_START = 20;
+export const POD_START = 20;
 
 /** Seconds beyond all that is waited for on purpose, after which the trial is given up. */
 const GIVE_UP = 120;
@@ -63,7 +67,7 @@ export async function tryOut(
   let last: Trial = {
     namespace,
     speaker: undefined,
-    problem: 'there is no control plane',
+    problem: context.unread.some(({ host }) => isControlPlane(host)) ? UNANSWERED : 'there is no control plane',
     pods: {},
     services: undefined,
     calls: {},
@@ -95,13 +99,14 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     speaker: speaker.name,
     manifest: context.render('verify/trial.yaml.hbs', {
       namespace,
+      unlabelled: unlabelledNamespace(namespace),
       speaker: speakerLabel(speaker.name),
       port: PORT,
       hostPort: opened,
       image: imageReference('image-agnhost', context.versions.kubernetes),
       nodes: nodes.map(({ name }) => ({ name, pod: pods[name]!.name })),
       // Where others were not looked at, one of them may be dead without the scheduler's knowing.
-      limited: context.leftOut.length > 0,
+      limited: context.leftOut.length + context.unread.length > 0,
     }),
     pods: waitFor,
     work: Object.fromEntries(
@@ -246,20 +251,19 @@ function canRunPods(context: VerifyContext, host: Host): boolean {
 function readServices(lines: readonly string[]): { echo: string; self: string } | undefined {
   const address = (name: string): string | undefined =>
     lines.map((line) => line.split(' ')).find(([kind, found]) => kind === 'Service' && found === name)?.[2];
-  const [echo, self] = [address('echo'), address('self')];
-  return echo === undefined || self === undefined ? undefined : { echo, self };
+  const [echo = '', self = ''] = [address('echo'), address('self')];
+  return isIPv4(echo) && isIPv4(self) ? { echo, self } : undefined;
 }
 
-/** `NAME ADDRESS` for pods that are ready; `NAME ADDRESS PHASE[ Ready]: WHY` when some are not. */
+/** `NAME ADDRESS` for pods that are ready; `NAME ADDRESS PHASE[ Ready]: WHY` when some are not. A kubelet chooses the words, also of further lines. */
 function readPods(lines: readonly string[], pods: Record<string, TrialPod>): void {
   for (const line of lines) {
     const [, name, address, phase, ready, why] = /^(echo-\d+) (\S+)(?: (\w*)( Ready)?:(.*))?$/.exec(line) ?? [];
     const node = Object.keys(pods).find((key) => pods[key]!.name === name);
     if (node === undefined || pods[node]!.problem !== undefined) continue;
-    pods[node] =
-      phase === undefined || ready !== undefined
-        ? { name: name!, address }
-        : { name: name!, problem: `${phase}${why!.trim() === '' ? '' : `: ${why!.trim()}`}` };
+    const isUp = phase === undefined || ready !== undefined;
+    if (isUp && !isIPv4(address!)) continue;
+    pods[node] = isUp ? { name: name!, address } : { name: name!, problem: `${phase}${why!.trim() === '' ? '' : `: ${why!.trim()}`}` };
   }
   for (const [node, { name, address, problem }] of Object.entries(pods)) {
     if (address === undefined && problem === undefined) pods[node] = { name, problem: 'it was not made' };

@@ -20,6 +20,7 @@ const unitsOf = (context: VerifyContext, host: Host): string[] =>
 export const units: VerifyCheck = {
   id: 'units',
   title: 'Every unit is active and stays so',
+  covers: () => true,
   probe: (host, context) => probe(unitsOf(context, host), context.patience),
   run(context) {
     const hosts = context.cluster.hosts.filter((host) => context.seen(host) !== undefined);

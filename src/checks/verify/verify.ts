@@ -14,6 +14,10 @@ export interface VerifyContext {
   cluster: Cluster;
   /** Names of hosts of the cluster file that were not to be looked at, and so are not in `cluster`. */
   leftOut: readonly string[];
+  /** Why these hosts are not the cluster of the state directory; undefined: they are. */
+  identityProblem?: { message: string; hint?: string | undefined } | undefined;
+  /** Hosts that are not in `cluster` because they could not be read. */
+  unread: readonly Unread[];
   /** By host name, as `states`. */
   facts: Readonly<Record<string, Facts>>;
   /** As the last gathering found the hosts. */
@@ -35,6 +39,12 @@ export interface VerifyContext {
   patience: number;
 }
 
+export interface Unread {
+  host: Host;
+  why: string;
+  hint?: string | undefined;
+}
+
 /** What a check answers from: the context, and what was seen on the hosts and in the cluster. */
 export interface CheckContext extends VerifyContext {
   /** What the check's own probe printed on the host; undefined: the host has no such probe, or did not answer. */
@@ -53,6 +63,11 @@ export interface VerifyCheck {
   title: string;
   /** Only with --deep: it costs seconds or much traffic. */
   deep?: boolean;
+  /**
+   * The hosts that it says something of, each by what was seen there itself: by its own probe, or with `trial` by a pod that runs there. Those where
+   * nothing was seen are named in its answer. Default: none, because one host can answer for all.
+   */
+  covers?(host: Host): boolean;
   /** Default: always. */
   applies?(context: VerifyContext): boolean;
   /** Shell text whose output on the host `run` gets to see; all probes of a host go there in one script, and run side by side. */
@@ -70,9 +85,12 @@ export interface VerifyCheck {
 }
 
 export interface CheckResult {
-  ok: 'pass' | 'warn' | 'fail';
+  /** `untried`: it could not be looked at, because something else is broken. */
+  ok: 'pass' | 'warn' | 'fail' | 'untried';
   /** One sentence: what was found, and of what. */
   message: string;
+  /** Hosts that the answer says nothing of, though it should. */
+  unseen?: readonly string[];
   /** What to do next. */
   hint?: string;
   /** Lines that show it. */
@@ -144,7 +162,7 @@ export function verdict(findings: readonly Finding[], pass: { message: string; d
 
 /** For what cannot be looked at because something else is broken, which has its own check. */
 export function notTried(why: string): CheckResult {
-  return { ok: 'warn', message: `not tried: ${why}` };
+  return { ok: 'untried', message: `not tried: ${why}` };
 }
 
 function joined(texts: readonly (string | undefined)[], separator: string): string | undefined {

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { SlipwayError, messageOf } from '../../base/errors.ts';
 import { runPipeline, type Finish } from '../../engine/pipeline.ts';
 import { applying } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Io } from '../io.ts';
-import { globalOptions, type GlobalOptions } from '../options.ts';
+import { clusterIdOption, globalOptions, type GlobalOptions } from '../options.ts';
+import { planScope } from '../plan-document.ts';
+import { readSavedPlan, refuseForeignPlan, refuseOtherPlan } from '../saved-plan.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
 import { conclude } from '../working.ts';
@@ -14,45 +14,19 @@ import { conclude } from '../working.ts';
 export const apply: Handler = async ({ args, options: given }, io) => {
   const options = globalOptions(given);
   const start = performance.now();
-  const saved = args[0] === undefined ? undefined : await savedDigest(args[0]);
-  return withSession('apply', { options, io }, async (session) => {
-    const pipeline = applying(session, { options, io });
+  const saved = args[0] === undefined ? undefined : await readSavedPlan(args[0]);
+  const strangers = { accepted: clusterIdOption(given) };
+  return withSession('apply', { options, io, strangers }, async (session) => {
+    const scope = planScope(session.cluster, options);
+    if (saved) refuseForeignPlan(saved, { cluster: session.cluster.name, file: options.file });
     const finish = await runPipeline({
-      ...pipeline,
-      confirm: (plan, gathered) => {
-        if (saved !== undefined && plan.digest !== saved) throw outdated(args[0]!);
-        return pipeline.confirm(plan, gathered);
-      },
+      ...applying(session, { options, io }),
+      accept: (plan) => saved && refuseOtherPlan(saved, plan, scope),
     });
     const ms = await conclude(session, finish, start);
     return report(finish, { io, ms, options });
   });
 };
-
-async function savedDigest(path: string): Promise<string> {
-  try {
-    const { digest } = JSON.parse(await readFile(path, 'utf8')) as { digest?: unknown };
-    if (typeof digest === 'string') return digest;
-    throw new Error('it has no digest');
-  } catch (cause) {
-    throw new SlipwayError(`${path} is not a saved plan: ${messageOf(cause)}`, {
-      code: 'PLAN_UNREADABLE',
-      category: 'usage',
-      where: { file: path },
-      hint: 'make one with slipway plan --out FILE',
-      cause,
-    });
-  }
-}
-
-function outdated(path: string): SlipwayError {
-  return new SlipwayError(`${path} is not the plan that follows from the cluster file and the hosts as they are now`, {
-    code: 'PLAN_OUTDATED',
-    category: 'refused',
-    where: { file: path },
-    hint: 'look at the new plan: slipway plan --out FILE',
-  });
-}
 
 function report(finish: Finish, { io, ms, options: { file, limit } }: { io: Io; ms: number; options: GlobalOptions }): number {
   if (finish.kind === 'declined') return exitCodes.aborted;

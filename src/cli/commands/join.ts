@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { join as playbook } from '../../../playbooks/join.ts';
 import { SlipwayError } from '../../base/errors.ts';
 import { controlPlanes, isEtcdMember } from '../../components/topology.ts';
+import type { Host } from '../../config/cluster.ts';
 import { addHost, type HostInput } from '../../config/edit.ts';
-import { readClusterFile } from '../../config/load.ts';
+import { readClusterFile, writeClusterFile } from '../../config/load.ts';
 import { parseCluster } from '../../config/parse.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
 import { applying } from '../apply-pipeline.ts';
@@ -19,28 +19,32 @@ import { conclude } from '../working.ts';
 export const join: Handler = async ({ args, options: given }, io) => {
   const options = globalOptions(given);
   const before = await readClusterFile(options.file);
-  const added = newHost(args, given);
+  const described = newHost(args, given);
+  const there = described && inFile(described, parseCluster(before, options.file).cluster.hosts);
+  const added = there ? undefined : described;
   const text = added ? withHost(before, { added, file: options.file }) : before;
-  const { cluster } = parseCluster(text, options.file);
-  const names = limitTo(cluster, added ? [added.name ?? added.address] : args, '');
+  const loaded = parseCluster(text, options.file);
+  const { cluster } = loaded;
+  const names = limitTo(cluster, described ? [described.name ?? described.address] : args, '');
   if (!names)
     throw usage('which hosts?', 'slipway join w-7 w-8, or slipway join --address ADDRESS for one that is not in the cluster file');
   const serving = cluster.hosts.some((host) => names.includes(host.name) && host.roles.some((role) => role !== 'worker'));
-  if (added) await writeFile(options.file, text);
-  let begun = false;
   const start = performance.now();
-  const work = withSession(
+  return withSession(
     'join',
-    { options: { ...options, limit: names }, io, reach: { beside: serving ? 'all' : 'speaker' } },
+    { options: { ...options, limit: names }, io, loaded, reach: { beside: serving ? 'all' : 'speaker' } },
     async (session) => {
       const pipeline = applying(session, { options, io, playbook });
       const finish = await runPipeline({
         ...pipeline,
-        confirm: async (plan, gathered) => (begun = await pipeline.confirm(plan, gathered)),
+        verify: async (gathered, changed) => {
+          // Whatever the verification finds, the hosts are in the cluster.
+          if (added) await writeClusterFile(options.file, text);
+          await pipeline.verify(gathered, changed);
+        },
       });
       const ms = await conclude(session, finish, start);
       if (finish.kind === 'declined') return exitCodes.aborted;
-      begun = true;
       io.stderr.write(
         finish.kind === 'unchanged'
           ? `Nothing to change: ${names.join(', ')} is in the cluster (${seconds(ms)}).\n`
@@ -49,12 +53,6 @@ export const join: Handler = async ({ args, options: given }, io) => {
       return exitCodes.ok;
     },
   );
-  try {
-    return await work;
-  } finally {
-    // A host that nothing was done to is not in the cluster.
-    if (added && !begun) await writeFile(options.file, before);
-  }
 };
 
 /** The host that the options describe; undefined: those that are named are in the file. Throws OPTION_INVALID (usage). */
@@ -73,6 +71,16 @@ function newHost(args: readonly string[], given: Readonly<Record<string, unknown
     address,
     ...(roles === undefined ? {} : { roles: roles as NonNullable<HostInput['roles']> }),
   };
+}
+
+/** The host of the file that is the one described: the same command again goes on where the one before was ended. */
+function inFile({ name, address, roles }: HostInput, hosts: readonly Host[]): Host | undefined {
+  return hosts.find(
+    (host) =>
+      host.address === address &&
+      (name === undefined || host.name === name) &&
+      (roles ?? host.roles).every((role) => host.roles.includes(role)),
+  );
 }
 
 /** The cluster file with the host. Where all control planes keep etcd, and the file says so of each, a new one does too. */

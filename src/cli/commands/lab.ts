@@ -1,4 +1,5 @@
 import { SlipwayError } from '../../base/errors.ts';
+import { age, list, size } from '../../base/words.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Io } from '../io.ts';
@@ -10,22 +11,48 @@ import type { Refused } from '../../lab/index.ts';
 const load = () => import('../../lab/index.ts');
 
 export const up: Handler = async ({ options }, io) => {
-  const { labUp } = await load();
+  const { kindOf, labUp } = await load();
+  refuseBesideFrom(options);
   const lab = await labUp({
     name: String(options['name']),
-    hosts: wholeNumber(options['hosts'], '--hosts'),
-    controlPlanes: wholeNumber(options['controlPlanes'], '--control-planes'),
-    offline: options['offline'] === true,
-    user: String(options['user']),
+    ...(options['hosts'] === undefined ? {} : { hosts: wholeNumber(options['hosts'], '--hosts') }),
+    ...(options['controlPlanes'] === undefined ? {} : { controlPlanes: wholeNumber(options['controlPlanes'], '--control-planes') }),
+    ...(options['vm'] === undefined ? {} : { vms: options['vm'] === true ? ('all' as const) : wholeNumber(options['vm'], '--vm') }),
+    ...(options['from'] === undefined ? {} : { from: options['from'] as string }),
+    ...(options['offline'] === true ? { offline: true } : {}),
+    ...(options['user'] === undefined ? {} : { user: options['user'] as string }),
     directory: String(options['directory']),
     ...(options['sudoPassword'] === true ? { sudoPassword: sudoPassword(io) } : {}),
     ...(options['release'] === undefined ? {} : { releases: options['release'] as string[] }),
     onProgress: (text) => void io.stderr.write(`${text}\n`),
   });
-  io.stdout.write(`${table(lab.hosts.map(({ name, address, release }) => [name, address, release]))}\n`);
+  io.stdout.write(`${table(lab.hosts.map((host) => [host.name, host.address, host.release, kindOf(host)]))}
+`);
   io.stderr.write(`Next: slipway apply -f ${lab.clusterFile}\n`);
   return exitCodes.ok;
 };
+
+const OF_HOSTS = {
+  hosts: '--hosts',
+  controlPlanes: '--control-planes',
+  vm: '--vm',
+  release: '--release',
+  offline: '--offline',
+  user: '--user',
+  sudoPassword: '--sudo-password',
+};
+
+/** Throws OPTION_INVALID (usage): what the hosts of a snapshot are was decided when they were made. */
+function refuseBesideFrom(options: Readonly<Record<string, unknown>>): void {
+  if (options['from'] === undefined) return;
+  const beside = Object.entries(OF_HOSTS).filter(([name]) => options[name] !== undefined && options[name] !== false);
+  if (beside.length === 0) return;
+  throw new SlipwayError(`--from brings hosts as they were: ${list(beside.map(([, flag]) => flag))} cannot be given beside it`, {
+    code: 'OPTION_INVALID',
+    category: 'usage',
+    hint: 'leave it out',
+  });
+}
 
 /** Not as an option's value, which everybody on the machine can see. */
 function sudoPassword({ env }: Io): string {
@@ -44,6 +71,45 @@ export const down: Handler = async ({ options }, io) => {
   return exitCodes.ok;
 };
 
+export const snapshot: Handler = async ({ args, options }, io) => {
+  const { labSnapshot } = await load();
+  const name = args[0] ?? 'lab';
+  const { label } = await labSnapshot({
+    name,
+    label: (options['as'] as string | undefined) ?? name,
+    onProgress: (text) => void io.stderr.write(`${text}\n`),
+  });
+  io.stderr.write(`Next: slipway lab up --from ${label} --name NAME, once this lab is down\n`);
+  return exitCodes.ok;
+};
+
+export const snapshots: Handler = async ({ options }, io) => {
+  const { labSnapshots, removeSnapshot } = await load();
+  const labels = (options['remove'] as string[] | undefined) ?? [];
+  for (const label of labels) await removeSnapshot(label);
+  if (labels.length > 0) return exitCodes.ok;
+  const found = await labSnapshots();
+  io.stdout.write(
+    formatted(options['output'] as 'text', {
+      data: found,
+      text: () =>
+        found.length === 0
+          ? 'No snapshot on this machine. Make one: slipway lab snapshot LAB --as LABEL'
+          : table(
+              found.map(({ label, lab, hosts, bytes, createdAt, usedBy }) => [
+                label,
+                `of ${lab}`,
+                hosts.join(','),
+                size(bytes),
+                `${age(Date.now() - Date.parse(createdAt))} old`,
+                usedBy.length === 0 ? '' : `in use by ${usedBy.join(', ')}`,
+              ]),
+            ),
+    }),
+  );
+  return exitCodes.ok;
+};
+
 export const status: Handler = async ({ options }, io) => {
   const { labStatus } = await load();
   const labs = await labStatus();
@@ -56,7 +122,7 @@ export const status: Handler = async ({ options }, io) => {
           : labs
               .map(
                 ({ name, state, directory, hosts, offline, refused }) =>
-                  `${name} (${state}) in ${directory}${offline ? `, offline: ${refusedText(refused)}` : ''}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`,
+                  `${name} (${state}) in ${directory}${offline ? `, offline: ${refusedText(refused)}` : ''}\n${table(hosts.map((host) => [`  ${host.name}`, host.address, host.release, host.kind, host.roles.join(','), host.power, `ssh ${host.ssh}`]))}`,
               )
               .join('\n'),
     }),

@@ -6,7 +6,7 @@ import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
 import { globalOptions } from '../options.ts';
 import { formatted } from '../output.ts';
-import { planDocument } from '../plan-document.ts';
+import { planDocument, planScope } from '../plan-document.ts';
 import { planText } from '../plan-text.ts';
 import { withSession } from '../session.ts';
 import { painter } from '../style.ts';
@@ -16,7 +16,7 @@ export const plan: Handler = async ({ options: given }, io) => {
   return withSession('plan', { options, io }, async (session) => {
     const { plan: made } = await preparePlan(planning(session, options));
     const diffs = await readDiffs(made, session.runner);
-    const data = planDocument(made, { cluster: session.cluster.name, diffs });
+    const data = planDocument(made, { cluster: session.cluster.name, diffs, scope: planScope(session.cluster, options) });
     if (typeof given['out'] === 'string') await writeFile(given['out'], `${JSON.stringify(data, null, 2)}\n`);
     await session.settleDisplay();
     io.stdout.write(

@@ -1,14 +1,15 @@
-import { writeFile } from 'node:fs/promises';
 import { remove as playbook } from '../../../playbooks/remove.ts';
 import { isSlipwayError, SlipwayError } from '../../base/errors.ts';
+import { explainUnits } from '../../checks/verify/unit-log.ts';
 import { removeHost } from '../../config/edit.ts';
-import { loadCluster, readClusterFile } from '../../config/load.ts';
+import { loadCluster, readClusterFile, writeClusterFile } from '../../config/load.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
 import type { Context } from '../../phases/context.ts';
-import { knownMembers } from '../../phases/members.ts';
-import { healthyMembers, memberHealth, refuseLast, refuseUnsafe, type Removal } from '../../phases/remove.ts';
+import { explainDrain } from '../../phases/drain.ts';
+import { refuseLast, refuseUnsafe, type Removal } from '../../phases/remove.ts';
 import type { Handler } from '../command.ts';
 import { confirmPlan } from '../confirm.ts';
+import { answeringMembers } from '../etcd-health.ts';
 import { exitCodes } from '../exit-code.ts';
 import { limitTo } from '../limit.ts';
 import { globalOptions, wholeNumber } from '../options.ts';
@@ -37,6 +38,7 @@ export const remove: Handler = async ({ args, options: given }, io) => {
       const finish = await runPipeline<Context>({
         ...working(session),
         playbook: playbook(removal),
+        explain: (evidence) => explainDrain(evidence) ?? explainUnits(evidence),
         gather: async () => {
           try {
             return await session.gather();
@@ -45,21 +47,20 @@ export const remove: Handler = async ({ args, options: given }, io) => {
           }
         },
         check: async ({ context }) => {
-          const by = serving ? knownMembers(context)?.by : undefined;
-          const health = by && (await (await session.runner(by.name)).run(memberHealth));
-          refuseUnsafe(context, { dead: removal.dead, healthy: healthyMembers(context, health?.stdout ?? '') });
+          refuseUnsafe(context, { dead: removal.dead, healthy: serving ? await answeringMembers(session, context) : new Set() });
         },
         confirm: async (plan, { context }) => {
           await session.settleDisplay();
           return confirmPlan(plan, { options, io, context, diffs: {} });
         },
-        verify: ({ context }, changed) =>
-          changed ? verifyCluster(session, { context: without(context), quick: false }) : Promise.resolve(),
+        verify: async ({ context }, changed) => {
+          // Whatever the verification finds, an apply must not bring them back.
+          await writeClusterFile(options.file, names.reduce(removeHost, await readClusterFile(options.file)));
+          if (changed) await verifyCluster(session, { context: without(context), quick: false });
+        },
       });
       const ms = await conclude(session, finish, start);
       if (finish.kind === 'declined') return exitCodes.aborted;
-      const text = await readClusterFile(options.file);
-      await writeFile(options.file, names.reduce(removeHost, text));
       io.stderr.write(
         `Done in ${seconds(ms)}: ${names.join(', ')} left the cluster and ${options.file}.\n` +
           (removal.dead

@@ -24,7 +24,7 @@ export const repair: Handler = async ({ options: given }, io) => {
       check: async (gathered) => {
         refuseLostMembers(gathered.context);
         await pipeline.check(gathered);
-        ({ pending } = driftOf(gathered));
+        pending = driftOf(gathered).pending ?? 0;
       },
       confirm: (plan, gathered) => {
         nodesConcerned = plan.steps.some(({ id, host }) => id === `${host}/kubelet/unit` || id === `${host}/nodes/register`);

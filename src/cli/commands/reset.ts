@@ -1,12 +1,15 @@
 import { reset as playbook } from '../../../playbooks/reset.ts';
 import { SlipwayError } from '../../base/errors.ts';
-import { runPipeline } from '../../engine/pipeline.ts';
-import type { Context } from '../../phases/context.ts';
+import { gatherErrors, runPipeline } from '../../engine/pipeline.ts';
+import { plannedHosts, type Context } from '../../phases/context.ts';
+import { ours } from '../../phases/reset/phases.ts';
+import { cautions } from '../../phases/reset/limited.ts';
 import { stateDirectory } from '../../pki/state.ts';
 import type { Handler } from '../command.ts';
 import { confirmByName, refuseWrongName } from '../confirm-name.ts';
+import { answeringMembers } from '../etcd-health.ts';
 import { exitCodes } from '../exit-code.ts';
-import { globalOptions } from '../options.ts';
+import { clusterIdOption, globalOptions } from '../options.ts';
 import { planText } from '../plan-text.ts';
 import { withSession } from '../session.ts';
 import { painter, seconds } from '../style.ts';
@@ -17,13 +20,18 @@ export const reset: Handler = async ({ options: given }, io) => {
   const options = globalOptions(given);
   const name = given['confirm'] as string | undefined;
   const start = performance.now();
-  return withSession('reset', { options, io }, async (session) => {
+  // What belongs to another cluster is not ours to undo, unless its id is typed: its state directory may be lost.
+  const strangers = { undoing: true, accepted: clusterIdOption(given) };
+  return withSession('reset', { options, io, strangers, reach: { beside: 'servers' } }, async (session) => {
     refuseWrongName(session.cluster.name, name);
     const finish = await runPipeline<Context>({
       ...working(session),
       playbook,
       gather: session.gather,
-      check: async ({ context }) => refuseStrangers(context),
+      check: async ({ context }) => {
+        if (context.limit === undefined) return;
+        for (const caution of cautions(context, await answeringMembers(session, context))) session.emit({ code: 'warning', ...caution });
+      },
       confirm: async (plan, { context }) => {
         await session.settleDisplay();
         io.stderr.write(`${planText(plan, { paint: painter(io.color.stderr), details: options.verbose })}\n`);
@@ -31,7 +39,11 @@ export const reset: Handler = async ({ options: given }, io) => {
         const warning = `Everything of the cluster on ${hosts.join(', ')} will be gone, data too.`;
         return confirmByName({ name: session.cluster.name, given: name, warning }, { options, io });
       },
-      verify: () => Promise.resolve(),
+      verify: async (_, changed) => {
+        if (!changed) return;
+        session.emit({ code: 'stage', stage: 'verify' });
+        refuseRemains((await session.gather()).context);
+      },
     });
     const ms = await conclude(session, finish, start);
     if (finish.kind === 'declined') return exitCodes.aborted;
@@ -47,15 +59,17 @@ export const reset: Handler = async ({ options: given }, io) => {
   });
 };
 
-/** What belongs to another cluster is not ours to undo. Throws RESET_FOREIGN. */
-function refuseStrangers({ cluster, facts, limit }: Context): void {
-  for (const [host, { cluster: found }] of Object.entries(facts)) {
-    if (found === undefined || found === cluster.name || (limit !== undefined && !limit.includes(host))) continue;
-    throw new SlipwayError(`it belongs to another cluster, ${found}`, {
-      code: 'RESET_FOREIGN',
-      category: 'refused',
-      where: { host },
-      hint: `use the cluster file of ${found}`,
+/** The hosts were asked once more, after the run. Throws RESET_INCOMPLETE. */
+function refuseRemains(context: Context): void {
+  const errors = plannedHosts(context).flatMap((host) => {
+    const paths = ours(context, host, 'path');
+    if (paths.length === 0) return [];
+    return new SlipwayError(`something of the cluster is still there: ${paths.join(', ')}`, {
+      code: 'RESET_INCOMPLETE',
+      category: 'failed',
+      where: { host: host.name },
+      hint: 'run the same command again; if it stays, see on the host what makes it',
     });
-  }
+  });
+  if (errors.length > 0) throw gatherErrors(errors, 'not all hosts are as they were found');
 }

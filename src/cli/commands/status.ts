@@ -1,26 +1,35 @@
 import type { Handler } from '../command.ts';
 import { planning } from '../apply-pipeline.ts';
-import { everythingOf } from '../cluster-status.ts';
-import { driftOf } from '../drift.ts';
+import { everythingOf, type HostStatus } from '../cluster-status.ts';
+import { driftOf, type Comparison } from '../drift.ts';
 import { exitCodes } from '../exit-code.ts';
 import { globalOptions } from '../options.ts';
 import { formatted } from '../output.ts';
+import { strayWarnings } from '../../verbs/guards/strays.ts';
+import { errorText } from '../report-error.ts';
 import { withSession } from '../session.ts';
-import { table } from '../style.ts';
+import { painter, table } from '../style.ts';
 
 export const status: Handler = async ({ options: given }, io) => {
   const options = globalOptions(given);
-  return withSession('status', { options, io }, async (session) => {
+  return withSession('status', { options, io, tolerant: true }, async (session) => {
     const compares = given['drift'] === true;
     const gathered = await (compares ? planning(session, options) : session).gather();
     const wanted = compares ? driftOf(gathered) : undefined;
-    const data = { ...everythingOf(gathered), ...wanted };
+    const problem = session.identityProblem(gathered.context);
+    for (const warning of strayWarnings(gathered.context)) session.emit({ code: 'warning', ...warning });
+    const data = {
+      ...everythingOf(gathered),
+      ...(problem ? { problem: { code: problem.code, message: problem.message, hint: problem.hint } } : {}),
+      ...wanted,
+    };
     await session.settleDisplay();
     io.stdout.write(
       formatted(options.output, {
         data,
         text: () =>
           [
+            ...(problem ? [errorText(problem, painter(io.color.stdout)), ''] : []),
             `Cluster ${data.cluster}, Kubernetes ${data.kubernetes}`,
             '',
             table([
@@ -34,6 +43,7 @@ export const status: Handler = async ({ options: given }, io) => {
                 host.certificates,
               ]),
             ]),
+            ...data.hosts.flatMap(notReadText),
             ...data.hosts.flatMap((host) =>
               host.units.filter(({ active }) => active !== 'active').map(({ name, active }) => `${host.name}: ${name} is ${active}`),
             ),
@@ -45,12 +55,20 @@ export const status: Handler = async ({ options: given }, io) => {
   });
 };
 
-function driftText({ drift, pending }: ReturnType<typeof driftOf>): string {
+function notReadText({ name, error }: HostStatus): string[] {
+  if (error === undefined) return [];
+  return [`${name} could not be read: ${error.message} [${error.code}]`, ...(error.hint === undefined ? [] : [`  next: ${error.hint}`])];
+}
+
+function driftText({ drift, pending, notCompared }: Comparison): string {
   return [
     drift.length === 0
-      ? 'No drift: the hosts are as they were left.'
+      ? notCompared.length === 0
+        ? 'No drift: the hosts are as they were left.'
+        : 'No drift was found.'
       : table([['HOST', 'TO REPAIR', 'BECAUSE'], ...drift.map(({ host, found, repair }) => [host, repair, found])]),
     ...(drift.length > 0 ? ['', 'slipway repair does this, and nothing else.'] : []),
-    ...(pending > 0 ? [`${pending} steps that the cluster file wants are not done yet: see slipway plan.`] : []),
+    ...(notCompared.length > 0 ? [`Whether anything was changed on ${notCompared.join(', ')} is not known.`] : []),
+    ...(pending !== undefined && pending > 0 ? [`${pending} steps that the cluster file wants are not done yet: see slipway plan.`] : []),
   ].join('\n');
 }

@@ -26,7 +26,7 @@ export const verify: Handler = async ({ options: given }, io) => {
     });
   }
   const start = performance.now();
-  return withSession('verify', { options, io }, async (session) => {
+  return withSession('verify', { options, io, tolerant: true }, async (session) => {
     session.emit({ code: 'run.started', verb: 'verify', run: session.run, hosts: session.cluster.hosts.map(({ name }) => name) });
     session.emit({ code: 'stage', stage: 'gather' });
     const { context } = await session.gather();

@@ -15,6 +15,5 @@ export const judgeByPreflight: Judge = (cluster, facts) => {
   const versions = componentVersions(kubernetesVersions.includes(version) ? version : kubernetesVersions.at(-1)!);
   const known = { ...cluster, hosts: cluster.hosts.filter(({ name }) => facts[name] !== undefined) };
   if (known.hosts.length === 0) return [];
-  const settled = settle(known, facts);
-  return preflight(preflightContext({ cluster: settled.cluster, facts: settled.facts, versions }));
+  return preflight(preflightContext({ ...settle(known, facts), versions }));
 };

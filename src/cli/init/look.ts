@@ -3,6 +3,7 @@ import { failuresText, hostsTable, keysText, some } from './found.ts';
 import { keyId, type ProbeResult } from './probe.ts';
 import { aborted, type Questions } from './questions.ts';
 import type { Survey } from './survey.ts';
+import { leaveTakenOut } from './taken.ts';
 import type { Wizard } from './wizard.ts';
 
 /** Waits for the survey, settles keys, secrets and failures with the person, and shows what was found. Resolves with what is known of each host. */
@@ -17,6 +18,7 @@ export async function lookAtHosts(wizard: Wizard, survey: Survey): Promise<Reado
       if (!(await settleFailures(survey, wizard, questions))) break;
     }
   }
+  await leaveTakenOut(survey, wizard, questions);
   const found = hostsTable(survey.results(), paint);
   if (found !== '') say(`\n${found}\n`);
   return survey.results();

@@ -111,8 +111,9 @@ async function readFacts(name: string, runner: Awaited<ReturnType<typeof connect
     },
   });
   try {
-    return parseFacts(result.stdout, clock);
+    return parseFacts(result.stdout, clock, name);
   } catch (error) {
+    if (isSlipwayError(error) && error.category === 'refused') throw error;
     throw new SlipwayError(`the facts of ${name} cannot be read: ${messageOf(error)}`, {
       code: 'FACTS_INCOMPLETE',
       category: 'failed',

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { seconds } from '../style.ts';
+import { checkMarks, seconds } from '../style.ts';
 import type { Renderer } from './renderer.ts';
 
 /** One line for everything that matters, prefixed with the host: for logs, CI and terminals that cannot redraw. */
@@ -24,11 +24,14 @@ export function plainRenderer(out: Writable, options: { verbose: boolean }): Ren
           if (options.verbose || isWorthALine(event.step.kind))
             line(event.step.host, `${event.step.words}: done${event.ms >= 1000 ? ` (${seconds(event.ms)})` : ''}`);
           break;
+        case 'step.undone':
+          if (options.verbose || isWorthALine(event.step.kind)) line(event.step.host, `${event.step.words}: put back`);
+          break;
         case 'step.failed':
           line(event.step.host, `FAILED: ${event.message}`);
           break;
         case 'check.done':
-          out.write(`${event.ok ? 'ok  ' : 'FAIL'} ${event.title}${event.message ? `: ${event.message}` : ''}\n`);
+          out.write(`${checkMarks[event.result]} ${event.title}${event.message ? `: ${event.message}` : ''}\n`);
           break;
         case 'warning':
           out.write(`warning: ${event.host ? `${event.host}: ` : ''}${event.message}${event.hint ? ` (${event.hint})` : ''}\n`);

@@ -1,4 +1,4 @@
-import { Listr, ListrLogger, ProcessOutput, type ListrTaskWrapper } from 'listr2';
+import { DefaultRenderer, Listr, ListrLogger, ProcessOutput, type ListrTaskWrapper } from 'listr2';
 import type { Plan } from '../../engine/plan.ts';
 import type { StepName } from '../../engine/events.ts';
 import { painter, seconds } from '../style.ts';
@@ -6,7 +6,12 @@ import type { Renderer } from './renderer.ts';
 
 type Task = Pick<ListrTaskWrapper<unknown, never, never>, 'title' | 'output' | 'skip'>;
 
-/** One line of the display: a task that is told from outside how it goes. */
+/** It draws on standard error: where standard output leads is not its business, and listr2 asks that one alone. */
+class Redrawing extends DefaultRenderer {
+  static override nonTTY = true;
+}
+
+/** One line of the display: a task that is told from outside how it goes, until it has ended. What comes later is not drawn. */
 interface Line {
   title(text: string): void;
   output(text: string): void;
@@ -33,7 +38,7 @@ export function terminalRenderer(
   let progress = new Map<string, Progress>();
   let hosts = { all: 0, read: 0 };
   const waiting: string[] = [];
-  let checks = { passed: 0, failed: 0 };
+  let checks = noChecks;
 
   const show = (lines: readonly { id: string; title: string }[]): void => {
     const before = endBoard();
@@ -41,6 +46,8 @@ export function terminalRenderer(
     board = next;
   };
   const endBoard = (): Promise<void> => {
+    for (const [phase, entry] of progress) if (settled(entry) < entry.all) conclude(phase, entry);
+    progress = new Map();
     const ending = board?.end() ?? Promise.resolve();
     board = undefined;
     drawn = drawn
@@ -60,15 +67,18 @@ export function terminalRenderer(
     entry.active.delete(step.host);
     const line = board?.line(step.phase);
     if (!line) return;
-    const settled = entry.done + entry.failed + entry.skipped;
     line.title(
-      `${titleOf(step.phase)} ${paint('dim', `${entry.done}/${entry.all}${settled === entry.all && entry.since ? ` in ${seconds(performance.now() - entry.since)}` : ''}`)}`,
+      `${titleOf(step.phase)} ${paint('dim', `${entry.done}/${entry.all}${settled(entry) === entry.all && entry.since ? ` in ${seconds(performance.now() - entry.since)}` : ''}`)}`,
     );
     line.output(activity(entry));
-    if (settled < entry.all) return;
-    if (entry.failed > 0) line.fail(entry.messages.join('\n'));
-    else if (entry.skipped > 0) line.skip(`${titleOf(step.phase)}: not done`);
-    else line.done();
+    if (settled(entry) >= entry.all) conclude(step.phase, entry);
+  };
+  /** Also of a phase that the end of the run cuts off in the middle: that is not done. */
+  const conclude = (phase: string, entry: Progress): void => {
+    const line = board?.line(phase);
+    if (entry.failed > 0) line?.fail(entry.messages.join('\n'));
+    else if (entry.done < entry.all) line?.skip(`${titleOf(phase)}: ${entry.done === 0 ? 'not done' : 'not finished'}`);
+    else line?.done();
   };
   const titleOf = (phase: string): string => options.phaseTitles[phase] ?? phase;
 
@@ -81,15 +91,11 @@ export function terminalRenderer(
         case 'stage':
           if (event.stage === 'gather') show([{ id: 'gather', title: 'Reading the hosts' }]);
           else if (event.stage === 'run' && plan) {
-            progress = progressOf(plan);
-            show(
-              [...progress.keys()].map((phase) => ({
-                id: phase,
-                title: `${titleOf(phase)} ${paint('dim', `0/${progress.get(phase)!.all}`)}`,
-              })),
-            );
+            const phases = progressOf(plan);
+            show([...phases].map(([id, { all }]) => ({ id, title: `${titleOf(id)} ${paint('dim', `0/${all}`)}` })));
+            progress = phases;
           } else if (event.stage === 'verify') {
-            checks = { passed: 0, failed: 0 };
+            checks = noChecks;
             show([{ id: 'verify', title: 'Verifying' }]);
           } else void endBoard();
           break;
@@ -130,10 +136,8 @@ export function terminalRenderer(
           board?.line('verify')?.output(event.title);
           break;
         case 'check.done':
-          checks[event.ok ? 'passed' : 'failed'] += 1;
-          board
-            ?.line('verify')
-            ?.title(`Verifying ${paint('dim', `${checks.passed} passed${checks.failed > 0 ? `, ${checks.failed} failed` : ''}`)}`);
+          checks = { ...checks, [event.result]: checks[event.result] + 1 };
+          board?.line('verify')?.title(`Verifying ${paint('dim', counted(checks))}`);
           if (!event.ok) say(`${paint('red', '✖')} ${event.title}: ${event.message}\n`);
           break;
         case 'warning':
@@ -147,6 +151,12 @@ export function terminalRenderer(
     settle: endBoard,
     stop: endBoard,
   };
+}
+
+const noChecks = { pass: 0, warn: 0, fail: 0, untried: 0 };
+
+function counted({ pass, warn, fail, untried }: typeof noChecks): string {
+  return `${pass + warn} passed${fail > 0 ? `, ${fail} failed` : ''}${untried > 0 ? `, ${untried} not tried` : ''}`;
 }
 
 interface Progress {
@@ -170,6 +180,10 @@ function progressOf(plan: Plan): Map<string, Progress> {
   return progress;
 }
 
+function settled({ done, failed, skipped }: Progress): number {
+  return done + failed + skipped;
+}
+
 /** A few hosts by name, many as a number. */
 function activity({ active }: Progress): string {
   const shown = [...active].slice(0, 3).map(([host, words]) => `${host}: ${words}`);
@@ -184,38 +198,46 @@ function createBoard(
   const endings: (() => void)[] = [];
   const tasks = lines.map(({ id, title }) => {
     let wrapper: Task | undefined;
+    let open = true;
     let settle!: { resolve: () => void; reject: (error: Error) => void };
     const ended = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
     ended.catch(() => undefined);
     let text = { title, output: '' };
     const update = (): void => {
-      if (!wrapper) return;
+      // listr2 throws when something is said of a task that has ended.
+      if (!wrapper || !open) return;
       wrapper.title = text.title;
       wrapper.output = text.output;
     };
     let skipped: string | undefined;
+    const end = (how: () => void): void => {
+      if (open) how();
+      open = false;
+    };
+    const done = (): void => end(() => settle.resolve());
     byId.set(id, {
       title: (next) => ((text = { ...text, title: next }), update()),
       output: (next) => ((text = { ...text, output: next }), update()),
-      done: () => settle.resolve(),
-      fail: (message) => settle.reject(new Error(message)),
-      skip: (message) => ((skipped = message), settle.resolve()),
+      done,
+      fail: (message) => end(() => settle.reject(new Error(message))),
+      skip: (message) => end(() => ((skipped = message), settle.resolve())),
     });
-    endings.push(() => settle.resolve());
+    endings.push(done);
     return {
       title,
       task: async (_: unknown, task: Task): Promise<void> => {
         wrapper = task;
-        update();
+        // What was told before drawing began: also of a line that has ended by then.
+        [wrapper.title, wrapper.output] = [text.title, text.output];
         await ended;
         if (skipped !== undefined) task.skip(skipped);
       },
     };
   });
-  const list = new Listr<unknown, 'default'>(tasks, {
+  const list = new Listr<unknown, typeof Redrawing>(tasks, {
     concurrent: true,
     exitOnError: false,
-    renderer: 'default',
+    renderer: Redrawing,
     // Its own handler would leave at once, with the hosts' locks held.
     registerSignalListeners: false,
     rendererOptions: {

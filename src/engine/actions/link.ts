@@ -7,7 +7,10 @@ export const link: Kind<LinkAction> = {
   reason({ path, target }, state) {
     const found = state.links[path];
     if (found === target) return undefined;
-    return found === undefined ? 'missing' : `points to ${found}`;
+    if (found !== undefined) return `points to ${found}`;
+    if (state.files[path]) return 'is a file, should be a link';
+    return state.directories[path] ? 'is a directory, should be a link' : 'missing';
   },
-  shell: ({ path, target }) => sh`own ${path}; ln -sfn ${target} ${`${path}.slipway-new`}; mv -fT ${`${path}.slipway-new`} ${path}`,
+  shell: ({ path, target }) =>
+    sh`own ${path}; vacate ${path}; ln -sfn ${target} ${`${path}.slipway-new`}; mv -fT ${`${path}.slipway-new`} ${path}`,
 };

@@ -168,7 +168,7 @@ ${units.map(off).join('\n')}
    * What only these packages needed is the difference of what apt would remove by itself after and before: the administrator's own orphans stay.
    * A loss of power in the middle of an installation leaves packages, and those that they need, half installed: dpkg gets to the end of that first.
    */
-  removeCommand(packages, { archives }) {
+  removeCommand(packages, { archives, before }) {
     const orphans = `apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | sort`;
     return `(
 exec </dev/null
@@ -180,8 +180,10 @@ f_wanted=$(printf '%s\\n' ${sh`${packages}`} | sort -u)
 f_both() { printf '%s\\n' "$1" "$2" | sort | uniq -d; }
 f_half=$(f_in 'unpacked|half-.*')
 f_there=$(f_both "$f_wanted" "$(f_in 'installed|config-files|unpacked|triggers-.*|half-.*')")
-[ -n "$f_there$f_half" ] || exit 0
-f_before=$(${orphans})
+# What nobody needed before is remembered, for a run that begins after the packages went and before what only they needed did.
+f_known=${sh`${before}`}/orphans
+[ -n "$f_there$f_half" ] || [ -e "$f_known" ] || exit 0
+f_before=$(cat "$f_known" 2>/dev/null) || { f_before=$(${orphans}); [ ! -d ${sh`${before}`} ] || { printf '%s\n' "$f_before" >"$f_known.new" && mv "$f_known.new" "$f_known"; }; }
 # dpkg does not know the files of what it has not unpacked to the end.
 f_tmp=$(mktemp -d) && trap 'rm -rf "$f_tmp"' EXIT || exit
 for f_p in $(f_in half-installed); do

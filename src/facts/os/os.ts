@@ -37,9 +37,9 @@ export interface OsModule {
   installFilesCommand?(packages: readonly string[], from: { directory: string; wanted: readonly string[] }): string;
   /**
    * The inverse: removes the packages, their configuration, and what only they had brought along; also after an installation that was cut off.
-   * `archives` is a directory under which package files may be.
+   * `archives` is a directory under which package files may be; `before` one that remembers, until the host is given back.
    */
-  removeCommand(packages: readonly string[], from: { archives: string }): string;
+  removeCommand(packages: readonly string[], from: { archives: string; before: string }): string;
   /** Whether this very release is part of the tests on real hosts. */
   proven: boolean;
 }

@@ -1,13 +1,13 @@
 import type { Host } from '../../config/cluster.ts';
 import type { Phase } from '../../engine/phase.ts';
 import type { Desired } from '../../engine/step.ts';
-import { OPT } from '../../engine/state.ts';
+import { OPT, VAR } from '../../engine/state.ts';
 import { osModule } from '../../facts/os/index.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { endContainers, forget, OURS_PROBE, restoreFiles, restoreSystem, stopUnits, undoNetwork } from './scripts.ts';
 
 /** The lines that the probe printed of one kind. */
-function ours(context: Context, host: Host, kind: 'path' | 'package'): string[] {
+export function ours(context: Context, host: Host, kind: 'path' | 'package'): string[] {
   return (stateOf(context, host).probes[OURS_PROBE.name] ?? '')
     .split('\n')
     .flatMap((line) => (line.startsWith(`${kind} `) ? [line.slice(kind.length + 1)] : []));
@@ -57,7 +57,7 @@ export const removePackages: Phase<Context> = {
           id: `${host.name}/reset/packages`,
           host: host.name,
           words: `remove the packages ${names.join(', ')}`,
-          action: { kind: 'script', script: system.removeCommand(names, { archives: OPT }) },
+          action: { kind: 'script', script: system.removeCommand(names, { archives: OPT, before: `${VAR}/before` }) },
         },
       ];
     }),

@@ -1,3 +1,4 @@
+import { quote } from '../../base/quote.ts';
 import { OPT, VAR } from '../../engine/state.ts';
 
 /**
@@ -39,14 +40,18 @@ rm -f /run/netns/cni-*
 # Shims have their sockets here whatever containerd they are of; nobody listens any more on those of ours.
 for s_s in /run/containerd/s/*; do grep -qsF "$s_s" /proc/net/unix || rm -f "$s_s"; done
 rmdir /run/netns 2>/dev/null || :
+# Where systemd makes the groups of pods, it keeps its slices without them.
+systemctl stop kubepods.slice 2>/dev/null || :
 find /sys/fs/cgroup -depth -type d -path '*kubepods*' -exec rmdir {} + 2>/dev/null || :`;
 
 /** Links, routes and rules of flannel, kube-proxy, the kubelet, CNI plugins and ours; nobody else's rule is touched. */
 export function undoNetwork(podCidr: string): string {
   return `
 [ ! -x /etc/slipway/forwarding/apply ] || /etc/slipway/forwarding/apply --remove
+# Started again before it is given back, a host would else make pods in the subnet of a node that is gone.
+rm -f /run/flannel/subnet.env /etc/cni/net.d/10-slipway.conflist
 for s_l in flannel.1 flannel0 flannel-wg cni0 kube-ipvs0; do ip link delete "$s_l" 2>/dev/null || :; done
-ip -4 route show root ${podCidr} 2>/dev/null | while read -r s_r; do ip -4 route delete $s_r 2>/dev/null || :; done
+ip -4 route show root ${quote(podCidr)} 2>/dev/null | while read -r s_r; do ip -4 route delete $s_r 2>/dev/null || :; done
 # One transaction for each table: rules of others that lead into chains of ours go, then the chains.
 s_clean='
 function ours(chain) { return chain ~ /^(KUBE|FLANNEL|CNI|SLIPWAY)-/ }
@@ -86,7 +91,7 @@ done
 for s_p in $(cat $s_before/made 2>/dev/null); do rmdir "$s_p" 2>/dev/null || :; done
 rm -rf --one-file-system ${OPT}`;
 
-/** Users, kernel parameters, and units of others that had names of ours. */
+/** Users, kernel parameters and modules, and units of others that had names of ours. */
 export const restoreSystem = `
 s_before=${VAR}/before
 for s_u in $(cat $s_before/users 2>/dev/null); do
@@ -99,11 +104,17 @@ if [ -f $s_before/sysctls ]; then
     [ ! -e "$s_k" ] || printf '%s\\n' "$s_v" >"$s_k"
   done <$s_before/sysctls
 fi
+# What is in use stays by itself; but br_netfilter counts nobody, and another's bridges may rely on it by now.
+for s_m in $(cat $s_before/modules 2>/dev/null); do
+  [ "$s_m" != br_netfilter ] || ! ls -d /sys/class/net/*/bridge >/dev/null 2>&1 || continue
+  modprobe -r "$s_m" 2>/dev/null || :
+done
 systemctl daemon-reload
 systemctl reset-failed 2>/dev/null || :
 if [ -f $s_before/units ]; then
   while read -r s_u s_enabled s_active; do
     [ "$s_enabled" != enabled ] || systemctl --quiet enable "$s_u" || :
+    [ "$s_enabled" != masked ] || systemctl --quiet mask "$s_u" || :
     [ "$s_active" != active ] || systemctl start "$s_u" || :
   done <$s_before/units
 fi`;

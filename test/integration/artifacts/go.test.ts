@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { filesOf } from '../../../src/artifacts/catalogue.ts';
@@ -16,6 +18,12 @@ import { scratch } from './fixture.ts';
 /** Builds small modules with the real Go: some seconds, less when its cache knows them. */
 const SLOW = 300_000;
 const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
+
+/** Whether a process has a handler for a signal: SigCgt of proc_pid_status(5), a mask in hexadecimal. */
+async function catches(pid: number, signal: number): Promise<boolean> {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]!;
+  return (BigInt(`0x${mask}`) & (1n << BigInt(signal - 1))) !== 0n;
+}
 
 let directory: string;
 let remove: () => Promise<void>;
@@ -69,6 +77,8 @@ describe('building from Go modules', () => {
       const running = execa(join(unpacked, 'pause'), { reject: false });
       const [line] = await once(createInterface(running.stderr), 'line');
       expect(line).toContain('pause should be the first process');
+      // It says so before it has set what a signal does.
+      while (!(await catches(running.pid!, constants.signals.SIGTERM))) await setTimeout(20);
       running.kill('SIGTERM');
       expect((await running).exitCode).toBe(0);
     },

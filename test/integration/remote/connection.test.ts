@@ -244,6 +244,52 @@ describe('sessions of a connection', () => {
     expect(results.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 12 }, (_, i) => `${i}\n`));
   });
 
+  test.each([2, 3])('are shared by many scripts beside one that stays open when the server allows %d', async (maxSessions) => {
+    const server = await serverWith({ maxSessions });
+    const runner = keep(await connect(server.target()));
+    const lines: string[] = [];
+    const session = runner.open('echo open; while read -r word; do echo "heard $word"; done', { onLine: (line) => lines.push(line) });
+    const results = await Promise.all(Array.from({ length: 6 }, (_, i) => runner.run(`sleep 0.0${i % 3}; echo ${i}`)));
+    expect(results.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 6 }, (_, i) => `${i}\n`));
+    session.writeLine('stop');
+    session.end();
+    await session.done;
+    expect(lines).toEqual(['open', 'heard stop']);
+  });
+
+  test('are too few for one that stays open when the server allows 1: refused at once, with what to change', async () => {
+    const server = await serverWith({ maxSessions: 1 });
+    const runner = keep(await connect(server.target()));
+    const lines: string[] = [];
+    const error = await failure(runner.open('echo open; cat', { onLine: (line) => lines.push(line) }).done);
+    expect(error).toMatchObject({
+      code: 'REMOTE_SESSION_REFUSED',
+      message: expect.stringMatching(/opens 1 session on a connection, and one more is needed$/),
+      hint: expect.stringContaining('Set MaxSessions to at least 2 in /etc/ssh/sshd_config'),
+    });
+    expect(lines).toEqual([]);
+    // What needs no second one goes on.
+    expect((await runner.run('echo hi')).stdout).toBe('hi\n');
+  });
+
+  // It counts a session a moment longer than we hear of it.
+  test('of a real server that allows 2 are enough for one script after the other beside one that stays open', async () => {
+    const strict = await startSshd(['MaxSessions 2'], ['ed25519']);
+    try {
+      const runner = keep(await connect(strict.target()));
+      const session = runner.open('cat');
+      for (let i = 0; i < 40; i++) expect((await runner.run(`echo ${i}`)).stdout).toBe(`${i}\n`);
+      const slow = runner.run('sleep 3');
+      const together = await Promise.all(Array.from({ length: 5 }, (_, i) => runner.run(`echo ${i}`)));
+      expect((await slow).code).toBe(0);
+      expect(together.map(({ stdout }) => stdout)).toEqual(['0\n', '1\n', '2\n', '3\n', '4\n']);
+      session.end();
+      await session.done;
+    } finally {
+      await strict.stop();
+    }
+  });
+
   test('that are refused altogether are told', async () => {
     const server = await serverWith({ maxSessions: 0 });
     expect(await failure(connect(server.target()))).toMatchObject({ code: 'REMOTE_SESSION_REFUSED' });

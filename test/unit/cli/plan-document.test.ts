@@ -16,7 +16,7 @@ const committed = readFileSync(join(packageRoot(), 'schema/v1/plan.json'), 'utf8
 function document(diffs: Readonly<Record<string, string>> = {}): PlanDocument {
   const context = contextOf();
   const facts = { ...context.facts, 'w-1': kernelFeatures({ unloaded: ['overlay'] })(context.facts['w-1']!) };
-  return planDocument(makePlan(apply, { ...context, facts }, {}), { cluster: 'prod', diffs });
+  return planDocument(makePlan(apply, { ...context, facts }, {}), { cluster: 'prod', diffs, scope: { limit: [], skipPhase: [] } });
 }
 
 describe('the document of a plan', () => {

@@ -1,8 +1,21 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { sha256 } from '../../../src/engine/actions/file.ts';
 import { readReport, stepsBatch, type Report } from '../../../src/engine/batch.ts';
 import { RUN, VAR } from '../../../src/engine/state.ts';
 import type { Action, Step } from '../../../src/engine/step.ts';
@@ -32,11 +45,11 @@ const file = (path: string, text: string, mode = '0600'): Action => ({
 /** Runs the script of a batch under a real shell, with the host's directories moved below a temporary one. */
 async function run(
   actions: readonly Action[],
-  { shell = 'sh', as = 'this-run', lost = 0 } = {},
+  { shell = 'sh', as = 'this-run', lost = 0, kept = true } = {},
 ): Promise<{ reports: Report[]; code: number }> {
   const batch = await stepsBatch(
     actions.map((action, i) => step(`s${i}`, action)),
-    { run: as, token: 'tok', bytes: async (ref) => Buffer.from(`bytes of ${ref}`) },
+    { run: as, token: 'tok', bytes: async (ref) => (kept ? Buffer.from(`bytes of ${ref}`) : undefined) },
   );
   const input = batch.stdin as Buffer;
   const script = batch.script.replaceAll(RUN, join(root, 'run')).replaceAll(VAR, join(root, 'var'));
@@ -76,7 +89,9 @@ describe.each(['dash', 'bash'])('a batch of steps under %s', (shell) => {
     expect(reports).toContainEqual({ kind: 'output', text: 'about to fail' });
     expect(reports).not.toContainEqual({ kind: 'output', text: 'not reached' });
     expect(existsSync(join(root, 'etc/never'))).toBe(false);
-    expect(readFileSync(join(root, 'var/journal.ndjson'), 'utf8')).toBe('{"run":"this-run","step":"s0","result":"failed"}\n');
+    expect(readFileSync(join(root, 'var/journal.ndjson'), 'utf8')).toBe(
+      ['started', 'failed'].map((result) => `{"run":"this-run","step":"s0","result":"${result}"}\n`).join(''),
+    );
   });
 
   test('writes nothing when its input does not arrive whole, and leaves nothing of it behind', async () => {
@@ -94,6 +109,77 @@ describe.each(['dash', 'bash'])('a batch of steps under %s', (shell) => {
     expect(readFileSync(join(root, 'etc/theirs'), 'utf8')).toBe('ours again');
     expect(readFileSync(join(root, 'var/before/files', root, 'etc/theirs'), 'utf8')).toBe('theirs');
     expect(readFileSync(join(root, 'var/owned'), 'utf8')).toBe(`${join(root, 'etc/theirs')}\n`);
+  });
+
+  describe('with bytes that only the host has', () => {
+    const key = (): Action => ({ ...file('etc/key', ''), content: { ref: 'key:h/k', sha256: sha256('secret') } }) as Action;
+
+    test('puts mode and owner back, and leaves other names of the file alone', async () => {
+      writeFileSync(join(root, 'etc/key'), 'secret', { mode: 0o644 });
+      linkSync(join(root, 'etc/key'), join(root, 'etc/other'));
+      const { reports } = await run([key(), file('etc/next', 'next')], { shell, kept: false });
+      expect(outcomes(reports)).toEqual(['started 0', 'done 0', 'started 1', 'done 1']);
+      expect([readFileSync(join(root, 'etc/key'), 'utf8'), statSync(join(root, 'etc/key')).mode & 0o777]).toEqual(['secret', 0o600]);
+      expect(statSync(join(root, 'etc/other')).mode & 0o777).toBe(0o644);
+      expect(readFileSync(join(root, 'etc/next'), 'utf8')).toBe('next');
+    });
+
+    test.each<[string, () => void]>([
+      ['other bytes', () => writeFileSync(join(root, 'etc/key'), 'another')],
+      ['a link', () => (writeFileSync(join(root, 'etc/away'), 'secret'), symlinkSync('away', join(root, 'etc/key')))],
+      ['nothing', () => undefined],
+    ])('fails over %s, and leaves nothing behind', async (_, make) => {
+      make();
+      const before = readdirSync(join(root, 'etc'));
+      const { reports } = await run([key()], { shell, kept: false });
+      expect(outcomes(reports)).toEqual(['started 0', 'failed 0']);
+      expect(reports).toContainEqual({
+        kind: 'output',
+        text: `${join(root, 'etc/key')} has changed meanwhile: run the same command again`,
+      });
+      expect(readdirSync(join(root, 'etc'))).toEqual(before);
+    });
+  });
+
+  test('puts things of another kind right where it had put its own, and only there', async () => {
+    const actions = (): Action[] => [
+      file('etc/file', 'ours'),
+      { kind: 'link', path: join(root, 'etc/link'), target: 'file' },
+      { kind: 'directory', path: join(root, 'etc/directory'), mode: '0755', owner },
+    ];
+    await run(actions(), { shell });
+    for (const name of ['file', 'link']) {
+      rmSync(join(root, 'etc', name));
+      mkdirSync(join(root, 'etc', name));
+    }
+    rmSync(join(root, 'etc/directory'), { recursive: true });
+    symlinkSync('file', join(root, 'etc/directory'));
+    expect(outcomes((await run(actions(), { shell })).reports)).toEqual([
+      'started 0',
+      'done 0',
+      'started 1',
+      'done 1',
+      'started 2',
+      'done 2',
+    ]);
+    const found = ['file', 'link', 'directory'].map((name) => lstatSync(join(root, 'etc', name)));
+    expect([found[0]!.isFile(), found[1]!.isSymbolicLink(), found[2]!.isDirectory()]).toEqual([true, true, true]);
+
+    mkdirSync(join(root, 'etc/theirs'));
+    const { reports } = await run([file('etc/theirs', 'ours')], { shell });
+    expect(reports).toContainEqual({ kind: 'output', text: `${join(root, 'etc/theirs')} is a directory: move it away` });
+    expect(readdirSync(join(root, 'etc')).sort()).toEqual(['directory', 'file', 'link', 'theirs']);
+  });
+
+  test('keeps a link to a directory where others keep their data', async () => {
+    mkdirSync(join(root, 'etc/disk'));
+    symlinkSync('disk', join(root, 'etc/data'));
+    const directory = (name: string): Action => ({ kind: 'directory', path: join(root, 'etc', name), mode: '0700', owner, shared: true });
+    await run([directory('data')], { shell });
+    expect([lstatSync(join(root, 'etc/data')).isSymbolicLink(), statSync(join(root, 'etc/disk')).mode & 0o777]).toEqual([true, 0o700]);
+    symlinkSync('not-mounted', join(root, 'etc/away'));
+    expect(outcomes((await run([directory('away')], { shell })).reports)).toEqual(['started 0', 'failed 0']);
+    expect(lstatSync(join(root, 'etc/away')).isSymbolicLink()).toBe(true);
   });
 
   test('swaps a link, also one that points elsewhere', async () => {

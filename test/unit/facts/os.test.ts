@@ -107,7 +107,7 @@ describe('package commands', () => {
     const texts = [
       system.installCommand(['haproxy', 'conntrack'], { refresh: true }),
       system.installCommand(['zstd'], { refresh: false }),
-      system.removeCommand(['haproxy'], { archives: '/opt/slipway' }),
+      system.removeCommand(['haproxy'], { archives: '/opt/slipway', before: '/nowhere' }),
       ...(system.installFilesCommand
         ? [system.installFilesCommand(['haproxy'], { directory: "/opt/it's here", wanted: ['haproxy', 'iptables'] })]
         : []),
@@ -210,7 +210,7 @@ describe('package commands', () => {
 
   test('remove what only the packages had brought along, and leave the administrator’s own orphans', () => {
     const purged = join(mkdtempSync(join(tmpdir(), 'slipway-os-')), 'purged');
-    const { status, lines } = run(debian.removeCommand(['haproxy', 'never-there'], { archives: '/opt/slipway' }), {
+    const { status, lines } = run(debian.removeCommand(['haproxy', 'never-there'], { archives: '/opt/slipway', before: '/nowhere' }), {
       'dpkg-query': 'echo installed haproxy',
       'apt-get': `case $* in
         '-s autoremove') echo 'Remv old-kernel [1]'; if [ -e ${purged} ]; then echo 'Remv liblua [5]'; fi ;;

@@ -345,7 +345,7 @@ describe('what other hosts print', () => {
 
   test('a host of ours names its cluster', () => {
     const facts = parse({ cluster: '"cluster": "prod"', leftovers: 'slipway /var/lib/slipway' });
-    expect([facts.cluster, facts.leftovers]).toEqual(['prod', [{ of: 'slipway', path: '/var/lib/slipway' }]]);
+    expect([facts.cluster, facts.leftovers]).toEqual([{ name: 'prod' }, [{ of: 'slipway', path: '/var/lib/slipway' }]]);
   });
 
   test('commented proxies are none', () => {

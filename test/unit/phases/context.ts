@@ -28,7 +28,7 @@ export function contextOf(spec = '', change: (cluster: Cluster) => Cluster = (cl
 /** The steps that would never start: the hosts work on the first step of each lane whose needs are done. */
 export function stuck(steps: readonly Step[]): string[] {
   const done = new Set<string>();
-  const laneOf = ({ id, host, lane }: Step): string => (host === OPERATOR ? id : `${host} ${lane}`);
+  const laneOf = ({ id, host, lane, concerns = host }: Step): string => (host === OPERATOR ? id : `${host} ${lane} ${concerns}`);
   for (let left = steps; ;) {
     const firsts = new Map(left.toReversed().map((step) => [laneOf(step), step]));
     const next = new Set([...firsts.values()].filter(({ needs }) => needs.every((id) => done.has(id))));

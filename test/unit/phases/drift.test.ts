@@ -60,6 +60,23 @@ describe('drift', () => {
       ],
     ],
     [
+      'another mode of a private key, whose bytes stay',
+      file('/etc/kubernetes/pki/flannel.key', { mode: '0644' }),
+      ['w-1/flanneld/file/etc/kubernetes/pki/flannel.key: mode 0644, should be 0600'],
+    ],
+    [
+      'a deleted certificate that restarts what read it, with a unit that says so',
+      without('/etc/kubernetes/pki/api-endpoint.crt'),
+      [
+        'operator/issue-certificates/w-1: to be done',
+        'w-1/api-endpoint/file/etc/kubernetes/pki/api-endpoint.key: new content, known after issue',
+        'w-1/api-endpoint/file/etc/kubernetes/pki/api-endpoint.crt: missing',
+        'w-1/api-endpoint/file/etc/systemd/system/api-endpoint.service: content differs',
+        'w-1/api-endpoint/unit: runs with other settings',
+      ],
+    ],
+    ['a masked unit', unit('kube-proxy.service', { loaded: false, masked: true }), ['w-1/kube-proxy/unit: is masked']],
+    [
       'a kernel parameter',
       (state) => ({ ...state, sysctls: { ...state.sysctls, 'net.ipv4.ip_forward': '0' } }),
       ['w-1/node/sysctls: net.ipv4.ip_forward is 0, should be 1'],

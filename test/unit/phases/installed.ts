@@ -43,7 +43,7 @@ export function installed(fresh: Context): { context: Context; states: Record<st
       authorities: { etcd: authority, kubernetes: authority, 'front-proxy': authority, 'kubelet-client': authority },
       certificates: Object.fromEntries(certificates) as Context['inventory']['certificates'],
       secrets: Object.fromEntries(
-        ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt'].map((name) => [
+        ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt', 'cluster-id'].map((name) => [
           name,
           { generation: 1, sha256: digest('3') },
         ]),

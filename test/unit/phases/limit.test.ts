@@ -32,7 +32,7 @@ describe('a limited plan', () => {
       );
     expect(own(limit)).toEqual(own(contextOf()));
     expect(stepsOf(limit).flatMap(({ host, words }) => (host === 'operator' ? [words] : []))).toEqual([
-      'make 4 certificate authorities and 4 shared secrets',
+      "make 4 certificate authorities, 4 shared secrets and the cluster's id",
       expect.stringMatching(/^issue \d certificates for w-1 /),
       expect.stringMatching(/^fetch \d+ artefacts/),
     ]);
@@ -49,9 +49,9 @@ describe('a limited plan', () => {
   test('of a control plane labels only itself, and leaves CoreDNS alone while a node is not there to be asked', () => {
     const addons = (context: Context): string[] =>
       stepsOf(context).flatMap(({ id }) => (/\/(addons|nodes)\//.test(id) ? [id.replace(/^cp-1\/(addons\/)?/, '')] : []));
-    expect(addons(limited(['cp-1']))).toEqual(['api', 'access', 'coredns', 'service-accounts', 'nodes/cp-1']);
-    expect(addons(limited(['cp-1'], 'w-2'))).toEqual(['api', 'access', 'service-accounts', 'nodes/cp-1']);
-    expect(addons(limited(['cp-1', 'w-1'], 'w-2'))).toEqual(['api', 'access', 'service-accounts', 'nodes/cp-1', 'nodes/w-1']);
+    expect(addons(limited(['cp-1']))).toEqual(['api', 'access', 'identity', 'coredns', 'service-accounts', 'nodes/cp-1']);
+    expect(addons(limited(['cp-1'], 'w-2'))).toEqual(['api', 'access', 'identity', 'service-accounts', 'nodes/cp-1']);
+    expect(addons(limited(['cp-1', 'w-1'], 'w-2'))).toEqual(['api', 'access', 'identity', 'service-accounts', 'nodes/cp-1', 'nodes/w-1']);
   });
 
   test('knows which nodes it leaves without labels', () => {
@@ -102,13 +102,18 @@ describe('gathering with a limit', () => {
     }),
   });
 
+  const refusing = (name: string): Record<string, Error> => ({
+    [name]: new SlipwayError('nobody can be asked', { code: 'KEY_PASSPHRASE_MISSING', category: 'usage', where: { host: name } }),
+  });
+
   /** Reads hosts that all look alike, but for those that fail. */
-  function asking(limit: readonly string[] | undefined, failing: Readonly<Record<string, Error>>) {
+  function asking(limit: readonly string[] | undefined, failing: Readonly<Record<string, Error>>, tolerant = false) {
     const asked: string[] = [];
     const events: EngineEvent[] = [];
     const options: GatherOptions = {
       cluster: clusterOf(),
       limit,
+      tolerant,
       runner: async ({ name }) => {
         asked.push(name);
         if (failing[name]) throw failing[name];
@@ -152,10 +157,27 @@ describe('gathering with a limit', () => {
     await expect(asking(undefined, down('w-2')).result).rejects.toMatchObject({ code: 'REMOTE_UNREACHABLE', where: { host: 'w-2' } });
   });
 
+  test('goes on without any host that cannot be read where that is enough, and tells of it', async () => {
+    const { events, result } = asking(undefined, { ...down('cp-1'), ...refusing('w-2') }, true);
+    const { context } = await result;
+    expect([Object.keys(context.facts), context.limit]).toEqual([['w-1'], ['w-1']]);
+    expect(context.unread?.map(({ host, error }) => [host.name, error.code])).toEqual([
+      ['cp-1', 'REMOTE_UNREACHABLE'],
+      ['w-2', 'KEY_PASSPHRASE_MISSING'],
+    ]);
+    expect(events.filter(({ code }) => code === 'host.failed')).toHaveLength(2);
+  });
+
+  test('ends even then where none can be read, with the reasons', async () => {
+    const { result } = asking(undefined, { ...down('cp-1'), ...down('w-1'), ...refusing('w-2') }, true);
+    await expect(result).rejects.toMatchObject({ code: 'REMOTE_UNREACHABLE', category: 'unreachable', errors: { length: 3 } });
+  });
+
   test.each([
     ['an interruption', new SlipwayError('x', { code: 'ABORTED', category: 'aborted' })],
     ['a mistake of ours', new TypeError('x')],
   ])('does not take %s for a host that is down', async (_, error) => {
     await expect(asking(['w-1'], { 'cp-1': error }).result).rejects.toBe(error);
+    await expect(asking(undefined, { 'cp-1': error }, true).result).rejects.toBe(error);
   });
 });

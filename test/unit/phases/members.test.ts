@@ -6,7 +6,7 @@ import { API_ENDPOINT_UNIT } from '../../../src/components/api-endpoint.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import { emptyState } from '../../../src/engine/state.ts';
 import type { Context } from '../../../src/phases/context.ts';
-import { MEMBERS_PROBE } from '../../../src/phases/members.ts';
+import { knownMembers, MEMBERS_PROBE } from '../../../src/phases/members.ts';
 import { NODES_PROBE } from '../../../src/phases/nodes.ts';
 import { healthyMembers, refuseLast, refuseUnsafe } from '../../../src/phases/remove.ts';
 import { contextOf, statesAfter, stuck } from './context.ts';
@@ -90,6 +90,17 @@ describe('members of etcd', () => {
     const states = statesAfter(founding, {});
     states['cp-1'] = { ...states['cp-1']!, probes: { [MEMBERS_PROBE.name]: 'data' } };
     expect(() => etcdSteps({ ...context, states })).not.toThrow();
+  });
+
+  test.each([
+    ['an id', '0abc;id', 'cp-1', 'https://10.0.0.11:2380'],
+    ['a name', '0abc', '$(id)', 'https://10.0.0.11:2380'],
+    ['an address', '0abc', 'cp-1', 'https://10.0.0.11:2380`id`'],
+  ])('are not taken for such with %s that is none', (_, id, name, url) => {
+    const context = controlPlanes(['cp-1']);
+    const probes = { [MEMBERS_PROBE.name]: `data\nmember, ${id}, started, ${name}, ${url}, https://10.0.0.11:2379, false` };
+    const refused: object = expect.objectContaining({ code: 'MEMBERS_REFUSED', category: 'refused', where: { host: 'cp-1' } });
+    expect(() => knownMembers({ ...context, states: { ...context.states, 'cp-1': { ...emptyState, probes } } })).toThrow(refused);
   });
 });
 

@@ -24,6 +24,7 @@ const disk =
 const eth0 =
   (fields: Partial<Facts['interfaces'][number]>): Change =>
   (facts) => ({ ...facts, interfaces: facts.interfaces.map((one) => (one.name === 'eth0' ? { ...one, ...fields } : one)) });
+const wide = (address: string): Change => eth0({ addresses: [{ address, prefix: 15 }] });
 const more =
   (...interfaces: Partial<Facts['interfaces'][number]>[]): Change =>
   (facts) => ({
@@ -42,7 +43,7 @@ const otherContainerd = change({
   containerdBeside: true,
   leftovers: [{ of: 'containerd', path: '/usr/lib/systemd/system/containerd.service' }],
 });
-const installed: Change = (facts) => ({ ...traces(['slipway', '/var/lib/slipway'])(facts), cluster: 'prod' });
+const installed: Change = (facts) => ({ ...traces(['slipway', '/var/lib/slipway'])(facts), cluster: { name: 'prod' } });
 const dropChain = (hook: 'forward' | 'input') => ({ family: 'inet', table: 'filter', chain: hook, hook });
 
 /** The cluster file with some fields of some hosts changed. */
@@ -167,7 +168,6 @@ const situations: Readonly<Record<string, Situation>> = {
   'an old kernel': { facts: { 'w-1': change({ kernel: '4.15.0-213-generic' }) } },
   'few inotify instances': { facts: { 'w-1': kernelFeatures({ inotifyInstances: 64 }) } },
   'few inotify instances in a container': { facts: { 'w-1': change({ container: 'lxc' }) } },
-  'a host of another cluster of ours': { facts: { 'w-1': both(traces(['slipway', '/var/lib/slipway']), change({ cluster: 'staging' })) } },
   ...Object.fromEntries(
     ['kubeadm', 'k3s', 'rke2', 'rancher', 'kubeasz', 'kubespray', 'kubekey', 'sealos', 'k0s', 'microk8s', 'minikube', 'openshift'].map(
       (of) => [`traces of ${of}`, { facts: { 'w-1': traces([of, `/path/of/${of}`]) } }],
@@ -275,6 +275,9 @@ const situations: Readonly<Record<string, Situation>> = {
     facts: { 'w-1': firewall({ docker: true }, 'DROP') },
   },
   'chains of one’s own that drop': { facts: { 'w-1': firewall({ dropChains: [dropChain('forward'), dropChain('input')] }) } },
+  'a network that is wider than firewalls admit': {
+    facts: { 'cp-1': wide('10.0.0.11'), 'w-1': wide('10.0.0.21'), 'w-2': wide('10.0.0.22') },
+  },
   'nftables.service': { facts: { 'w-1': firewall({ nftablesService: true }) } },
   'a proxy': { facts: { 'w-1': change({ proxies: { https_proxy: 'http://proxy.example:3128', no_proxy: '10.0.0.0/24' } }) } },
   'two proxies and no exceptions': {

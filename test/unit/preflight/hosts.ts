@@ -106,9 +106,9 @@ export function findings({ cluster = clusterOf(), facts = {}, without = [], netw
       .map((name) => [name, (facts[name] ?? ((same) => same))(healthy(name, hosts[name]))]),
   );
   const settled = settle(cluster, gathered);
-  return preflight(
-    preflightContext({ cluster: settled.cluster, facts: settled.facts, versions: componentVersions(cluster.kubernetes.version), network }),
-  ).map(({ severity, check, hosts: names, what, hint }) => `${severity} ${check} [${names.join(' ')}] ${what} -> ${hint}`);
+  return preflight(preflightContext({ ...settled, versions: componentVersions(cluster.kubernetes.version), network })).map(
+    ({ severity, check, hosts: names, what, hint }) => `${severity} ${check} [${names.join(' ')}] ${what} -> ${hint}`,
+  );
 }
 
 /** A change of some fields. */

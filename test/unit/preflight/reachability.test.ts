@@ -3,7 +3,7 @@ import type { Facts } from '../../../src/facts/facts.ts';
 import { findings } from './hosts.ts';
 
 const drops = (facts: Facts): Facts => ({ ...facts, firewall: { ...facts.firewall, ufw: true } });
-const ours = (facts: Facts): Facts => ({ ...facts, leftovers: [{ of: 'slipway', path: '/var/lib/slipway' }], cluster: 'prod' });
+const ours = (facts: Facts): Facts => ({ ...facts, leftovers: [{ of: 'slipway', path: '/var/lib/slipway' }], cluster: { name: 'prod' } });
 const blocked = (why: string) => ({
   passages: [{ from: 'w-1', to: 'cp-1', protocol: 'tcp' as const, port: 6443, by: 'kube-apiserver', state: 'blocked' as const, why }],
   sizes: [],

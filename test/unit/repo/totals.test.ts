@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { packageRoot } from '../../../src/base/package-root.ts';
@@ -7,9 +8,19 @@ interface Counts {
   failed: number;
   skipped: number;
 }
-const { countsOf, readArguments, verdict } = (await import(join(packageRoot(), 'test/totals.mjs'))) as {
+interface Suite {
+  name: string;
+  seconds: number;
+  tests: number;
+  labs: number;
+  restored: number;
+  installations: number;
+}
+const { countsOf, readArguments, suitesOf, table, verdict } = (await import(join(packageRoot(), 'test/totals.mjs'))) as {
   countsOf: (report: object | undefined, exitCode: number) => Counts;
-  readArguments: (words: string[]) => { levels: string[]; jestArguments: string[] };
+  readArguments: (words: string[]) => { levels: string[]; changed: string | undefined; jestArguments: string[] };
+  suitesOf: (report: object | undefined, made: string) => Suite[];
+  table: (suites: (Suite & { level: string })[]) => string;
   verdict: (counts: Counts[]) => { line: string; exitCode: number };
 };
 
@@ -35,7 +46,48 @@ describe('the verdict of npm test', () => {
 });
 
 test('levels come first on the command line, the rest is for jest', () => {
-  expect(readArguments([])).toEqual({ levels: ['unit', 'integration', 'lab'], jestArguments: [] });
-  expect(readArguments(['unit', 'lab', '-t', 'lab'])).toEqual({ levels: ['unit', 'lab'], jestArguments: ['-t', 'lab'] });
+  expect(readArguments([])).toEqual({ levels: ['unit', 'integration', 'lab'], changed: undefined, jestArguments: [] });
+  expect(readArguments(['unit', 'lab', '-t', 'lab'])).toEqual({
+    levels: ['unit', 'lab'],
+    changed: undefined,
+    jestArguments: ['-t', 'lab'],
+  });
+  expect(readArguments(['lab', '--changed', 'main', '-t', 'x'])).toEqual({ levels: ['lab'], changed: 'main', jestArguments: ['-t', 'x'] });
   expect(readArguments(['test/unit/pki']).jestArguments).toEqual(['test/unit/pki']);
+});
+
+test('the table has a row for each suite on hosts with what it made, and one for each level', () => {
+  const ran = {
+    testResults: [
+      { name: '/repo/test/lab/a.test.ts', startTime: 1000, endTime: 61_400, assertionResults: [{}, {}] },
+      { name: '/repo/test/lab/b.test.ts', startTime: 61_400, endTime: 70_000, assertionResults: [{}] },
+    ],
+  };
+  const made = '/repo/test/lab/a.test.ts lab\n/repo/test/lab/a.test.ts installation\n/repo/test/lab/b.test.ts restored\n';
+  const suites = suitesOf(ran, made).map((suite) => ({ level: 'lab', ...suite }));
+  const lines = table([...suites, { level: 'unit', name: 'c', seconds: 3, tests: 40, labs: 0, restored: 0, installations: 0 }]).split('\n');
+  expect(lines.map((line) => line.split(/ {2,}/).join('|'))).toEqual([
+    'suite|seconds|tests|labs|restored|installations',
+    'a|60|2|1|0|1',
+    'b|9|1|0|1|0',
+    'all of lab|69|3|1|1|1',
+    'all of unit|3|40|0|0|0',
+  ]);
+  expect(suitesOf(undefined, '')).toEqual([]);
+});
+
+const { labSuites, labSuitesFor } = (await import(join(packageRoot(), 'test/suites.mjs'))) as {
+  labSuites: string[];
+  labSuitesFor: (files: string[]) => string[];
+};
+
+test('a change of one suite concerns that one, of the documentation none, and of anything else all', () => {
+  expect(labSuitesFor(['test/lab/reset.test.ts', 'docs/reset.md', 'README.md'])).toEqual(['reset']);
+  expect(labSuitesFor(['docs/reset.md', 'test/unit/repo/totals.test.ts'])).toEqual([]);
+  expect(labSuitesFor(['test/lab/reset.test.ts', 'templates/kubelet/config.yaml.hbs'])).toEqual(labSuites);
+});
+
+test('the list of suites on hosts has all of them', async () => {
+  const files = (await readdir(join(packageRoot(), 'test/lab'))).flatMap((name) => /^(.+)\.test\.ts$/.exec(name)?.[1] ?? []);
+  expect([...labSuites].sort()).toEqual(files.sort());
 });

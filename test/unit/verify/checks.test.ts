@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { freePort } from '../../../src/checks/verify/host-port.ts';
+import { verifyChecks } from '../../../src/checks/verify/index.ts';
 import { verdict, failing, warning, type CheckResult } from '../../../src/checks/verify/verify.ts';
+import type { Cluster } from '../../../src/config/cluster.ts';
 import { clusterOf } from '../preflight/hosts.ts';
-import { ask, context, NOW, quick, trialOf } from './situation.ts';
+import { ask, context, NOW, quick, trialOf, type Situation } from './situation.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -100,6 +102,17 @@ describe('nodes', () => {
     expect(ask('nodes', { printed }).ok).toBe('warn');
   });
 
+  test('are judged on hosts that could not be read too, whose nodes are no strangers', () => {
+    const unread = (named: boolean) => [
+      { host: { ...context().cluster.hosts[1]!, name: named ? 'w-3' : '10.0.0.23', named }, why: 'silent' },
+    ];
+    const w3 = 'version w-3 v1.36.3\nready w-3 Unknown';
+    const printed = { 'cp-1': [...fine, w3].join('\n') };
+    expect(ask('nodes', { printed, unread: unread(true) }).message).toMatch(/^w-3: the node is Unknown/);
+    expect(ask('nodes', { printed, unread: unread(false) }).ok).toBe('pass');
+    expect(ask('nodes', { printed: { 'cp-1': `${printed['cp-1']}\nversion x v1.36.3` }, unread: unread(false) }).ok).toBe('warn');
+  });
+
   test('warn of strangers, of cordoned nodes and of pressure', () => {
     const result = asked(
       [...fine, 'version x v1.36.3\nready x True', 'cordoned w-1 -', 'trouble w-2 DiskPressure kubelet has disk pressure'].join('\n'),
@@ -111,7 +124,10 @@ describe('nodes', () => {
   });
 
   test('are not judged when no API server tells about them', () => {
-    expect(asked('The connection to the server was refused')).toMatchObject({ ok: 'warn', message: expect.stringContaining('not tried') });
+    expect(asked('The connection to the server was refused')).toMatchObject({
+      ok: 'untried',
+      message: expect.stringContaining('not tried'),
+    });
   });
 });
 
@@ -565,5 +581,50 @@ describe('the metrics check', () => {
         'the metrics API does not answer: Error from server (ServiceUnavailable): the server is currently unable to handle the request',
       evidence: 'no pods',
     });
+  });
+});
+
+describe('privileged pods', () => {
+  const elsewhere = `elsewhere 1 Error from server (Forbidden): error when creating "STDIN": pods "privileged" is forbidden: violates PodSecurity "baseline:latest": privileged (container "pause" must not set securityContext.privileged=true)`;
+  const ready = 'here 0 pod/privileged created\npod w-1 ready Running';
+  const say = (work: string, more: Partial<Situation> = {}) =>
+    ask('privileged', { trial: trialOf({ work: { privileged: work } }), ...more });
+  const withArgs = (args: string): Cluster => clusterOf(`  components: { kube-apiserver: { args: { ${args} } } }\n`);
+
+  test('start where they are allowed, and are refused elsewhere', () => {
+    expect(say(`${elsewhere}\n${ready}`)).toEqual({ ok: 'pass', message: 'started on w-1, refused by a namespace without labels' });
+  });
+
+  test('that no namespace may have are the API server’s fault alone', () => {
+    const never =
+      '1 The Pod "privileged" is invalid: spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy';
+    expect(say(`elsewhere ${never}\nhere ${never}`)).toMatchObject({
+      ok: 'fail',
+      message: 'the API server takes no privileged pod, in no namespace',
+      hint: expect.stringContaining('--allow-privileged=true'),
+    });
+  });
+
+  test.each([
+    ['elsewhere 0 pod/privileged created (server dry run)', ready, /^a namespace without labels takes a privileged pod/],
+    ['elsewhere 1 Error: admission webhook "x" denied the request', ready, /^a namespace without labels refuses .* for another reason/],
+    [elsewhere, elsewhere.replace('elsewhere', 'here'), /^a privileged pod cannot be made in a namespace that allows it$/],
+    [
+      elsewhere,
+      'here 0 pod/privileged created\npod w-1 unready Pending CreateContainerError no',
+      /^w-1: a privileged pod does not start: Pending CreateContainerError no$/,
+    ],
+  ])('name the half that is wrong: %s, %s', (there, here, message) => {
+    const result = say(`${there}\n${here}`);
+    expect(result).toMatchObject({ ok: 'fail', message: expect.stringMatching(message), hint: expect.anything() });
+    expect(result.findings).toHaveLength(1);
+  });
+
+  test('are not judged without a pod, nor against what the cluster file wants', () => {
+    expect(say('')).toMatchObject({ message: 'not tried: no pod runs' });
+    const open = `elsewhere 0 pod/privileged created (server dry run)\n${ready}`;
+    expect(say(open, { cluster: withArgs('disable-admission-plugins: PodSecurity') })).toEqual({ ok: 'pass', message: 'started on w-1' });
+    const check = verifyChecks.find(({ id }) => id === 'privileged')!;
+    expect([check.applies!(context()), check.applies!(context({ cluster: withArgs('allow-privileged: false') }))]).toEqual([true, false]);
   });
 });

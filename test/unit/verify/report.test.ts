@@ -18,6 +18,7 @@ const answers: Answer[] = [
   },
   { id: 'certificates', title: 'No certificate ends soon', ok: 'warn', message: 'w-1: ends in 3 days' },
   { id: 'nodes', title: 'Every node is Ready', ok: 'pass', message: '3 nodes' },
+  { id: 'dns', title: 'Pods reach a Service by its name', ok: 'untried', message: 'not tried: no pod runs' },
 ];
 const report = reportOf(answers, {
   cluster: clusterOf(),
@@ -33,9 +34,15 @@ describe('a report', () => {
       cluster: 'prod',
       ok: false,
       seconds: 4.32,
-      summary: { pass: 1, warn: 1, fail: 1 },
+      summary: { pass: 1, warn: 1, fail: 1, untried: 1 },
       hosts: ['cp-1', 'w-1', 'w-2'],
     });
+  });
+
+  test('is not ok when a check was not tried, whatever the others say', () => {
+    const about = { cluster: clusterOf(), versions: componentVersions('1.36.3'), time: new Date(0), ms: 0 };
+    expect(reportOf(answers.slice(1, 3), about).ok).toBe(true);
+    expect(reportOf(answers.slice(1), about).ok).toBe(false);
   });
 
   test('as text has a line for what passes, and the way out for what does not', () => {
@@ -46,15 +53,17 @@ describe('a report', () => {
       next: start it
 warn  No certificate ends soon
       w-1: ends in 3 days
-ok    Every node is Ready       3 nodes
+ok    Every node is Ready               3 nodes
+-     Pods reach a Service by its name
+      not tried: no pod runs
 
-prod: 1 passed, 1 with warnings, 1 failed (4.3 s)`);
+prod: 1 passed, 1 with warnings, 1 failed, 1 not tried (4.3 s)`);
   });
 
   test('as JUnit XML keeps to XML', () => {
     const xml = junit(report);
     expect(xml).toContain(
-      '<testsuite name="prod" tests="3" failures="1" errors="0" time="4.32" skipped="0" timestamp="2026-11-21T12:00:00">',
+      '<testsuite name="prod" tests="4" failures="1" errors="0" time="4.32" skipped="1" timestamp="2026-11-21T12:00:00">',
     );
     expect(xml).toContain(
       '<failure message="w-1: kubelet.service is &quot;inactive&quot; &amp; &lt;odd&gt;">w-1 kubelet.service:&#10;  Stopped&#10;next: start it</failure>',
@@ -62,7 +71,8 @@ prod: 1 passed, 1 with warnings, 1 failed (4.3 s)`);
     expect(xml).toContain(
       '<testcase classname="slipway.verify.certificates" name="No certificate ends soon"><system-out>warning: w-1: ends in 3 days</system-out></testcase>',
     );
-    expect(xml.match(/<testcase /g)).toHaveLength(3);
+    expect(xml).toContain('<skipped message="not tried: no pod runs"/>');
+    expect(xml.match(/<testcase /g)).toHaveLength(4);
     expect(xml).not.toContain('\u001b');
   });
 });

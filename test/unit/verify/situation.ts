@@ -23,6 +23,7 @@ export function context({ cluster = clusterOf(), printed = {}, events = [], ...r
   return {
     cluster: settled.cluster,
     leftOut: [],
+    unread: [],
     facts: settled.facts,
     states: {},
     statesAreCurrent: true,

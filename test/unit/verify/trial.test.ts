@@ -126,7 +126,7 @@ describe('the script that holds the trial’s namespace', () => {
     expect(await calls()).not.toContain('delete');
     script.stdin.end();
     await script;
-    expect((await calls()).filter((verb) => verb === 'delete')).toHaveLength(2);
+    expect((await calls()).filter((verb) => verb === 'delete')).toHaveLength(3);
     expect(await leftFiles()).toEqual([]);
   });
 

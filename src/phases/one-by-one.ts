@@ -1,0 +1,202 @@
+import { sh } from '../base/quote.ts';
+import type { Component } from '../components/component.ts';
+import { declarations } from '../components/declare.ts';
+import { etcd, etcdctlOfMember, LOCAL_ETCDCTL } from '../components/etcd.ts';
+import { kubeApiserver } from '../components/kube-apiserver.ts';
+import { kubeControllerManager } from '../components/kube-controller-manager.ts';
+import { kubeScheduler } from '../components/kube-scheduler.ts';
+import { node } from '../components/node.ts';
+import { etcdClientUrl, isControlPlane, isEtcdMember, KUBECTL } from '../components/topology.ts';
+import type { Host } from '../config/cluster.ts';
+import { reasonFor } from '../engine/actions/index.ts';
+import { wantedDigest } from '../engine/plan.ts';
+import type { UnitState } from '../engine/state.ts';
+import type { Desired, UnitAction } from '../engine/step.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
+import { foreignUnits } from './foreign/units.ts';
+import { install } from './install.ts';
+
+/** Seconds; an API server may have long requests to end first. */
+const TIMEOUT = 180;
+/** What ends so often does not come up. */
+const RESTARTS = 12;
+
+/** What a cluster has several of so that one may be away: never two at a time. */
+const components: readonly Component[] = [etcd, kubeApiserver, kubeControllerManager, kubeScheduler];
+
+type UnitStep = Desired & { action: UnitAction };
+
+/**
+ * Gives what serves its turn, host by host: on a host one component after the other, and the next host only when all of it is well there. Everything that
+ * a component runs from is replaced in its turn and not before, and put back when it does not serve then: whoever restarts it meanwhile (a reboot, a
+ * crash) finds what belongs together. What does not serve is started at once, and the others wait for it too. Hosts that are new to the cluster are
+ * nobody's concern before they serve.
+ */
+export function oneByOne(context: Context, steps: readonly Desired[]): Desired[] {
+  const turns = turnsOf(context);
+  // Members with different authorities are no cluster that one of them could be spared from.
+  if (turns.some((host) => foreignUnits(context, host).length > 0)) return [...steps];
+  const shared = new Map(turns.map((host) => [host, filesOf(context, host, node).map(({ id }) => id)]));
+  const intact = new Map(turns.map((host) => [host, isIntact(context, host)]));
+  return steps.flatMap((step): Desired[] => {
+    const component = components.find(({ name }) => step.id.startsWith(`${step.host}/${name}/`));
+    const turn = turns.findIndex(({ name }) => name === step.host);
+    const host = turns[turn];
+    if (component === undefined || host === undefined) return [step];
+    const state = stateOf(context, host).units[`${component.name}.service`];
+    if (!state?.loaded) return [step];
+    if (!serves(state)) return isUnit(step) ? [step, gate(context, host, component)] : [step];
+    const before = turns.slice(0, turn).flatMap((other) => components.map(({ name }) => gateStep(other.name, name)));
+    const after = [...shared.get(host)!, ...before];
+    if (!intact.get(host)!) return isUnit(step) ? mended(context, host, { step, component, after }) : [step];
+    const change = `${host.name}/${component.name}`;
+    const taking: Desired = { ...step, lane: 'rollout', change, needs: [...(step.needs ?? []), ...after] };
+    if (!isUnit(taking)) return [taking];
+    const last: Desired = { ...gate(context, host, component), change };
+    return component === etcd ? [{ ...handOver(host), change }, withApiServer(context, host, taking), last] : [taking, last];
+  });
+}
+
+/**
+ * Whether everything is there that an earlier run has put there: otherwise there is nothing to put back, one component is no help to another, and what is
+ * missing comes at once; only the restarts have their turns.
+ */
+function isIntact(context: Context, host: Host): boolean {
+  const state = stateOf(context, host);
+  return filesOf(context, host, ...components).every(({ id, action }) => {
+    if ((action.kind !== 'file' && action.kind !== 'link') || state.recorded[id] === undefined) return true;
+    if (state.files[action.path] === undefined && state.links[action.path] === undefined) return false;
+    // A certificate that is to be renewed is what it was.
+    if (action.kind === 'file' && 'ref' in action.content) return true;
+    return state.recorded[id] !== wantedDigest({ action }) || reasonFor(action, state) === undefined;
+  });
+}
+
+function mended(
+  context: Context,
+  host: Host,
+  { step, component, after }: { step: UnitStep; component: Component; after: readonly string[] },
+): Desired[] {
+  // An API server is restarted with its member of etcd.
+  const restarted = component === etcd ? [etcd, kubeApiserver] : [component];
+  const files = filesOf(context, host, ...restarted).map(({ id }) => id);
+  const taking: UnitStep = { ...step, lane: 'rollout', needs: [...(step.needs ?? []), ...files, ...after] };
+  return [component === etcd ? withApiServer(context, host, taking) : taking, gate(context, host, component)];
+}
+
+/** What is broken first: the others cannot be spared before it is back. */
+function turnsOf(context: Context): Host[] {
+  const hosts = plannedHosts(context).filter((host) => isEtcdMember(host) || isControlPlane(host));
+  const broken = (host: Host): boolean =>
+    components.some(({ name }) => {
+      const state = stateOf(context, host).units[`${name}.service`];
+      return state?.loaded === true && !serves(state);
+    });
+  return [...hosts.filter(broken), ...hosts.filter((host) => !broken(host))];
+}
+
+/**
+ * An API server beside its member of etcd leaves the load balancers and ends before it, and comes back after it: without etcd it would fail what it is
+ * asked, and take a minute and a half to end.
+ */
+function withApiServer(context: Context, host: Host, step: UnitStep): UnitStep {
+  if (!isControlPlane(host) || !servesApi(context, host)) return step;
+  return { ...step, action: { ...step.action, clients: ['kube-apiserver.service'] } };
+}
+
+/**
+ * Without a leader etcd answers nobody for as long as an election takes; handed over, it is away for a few milliseconds. A member that does not take it
+ * is no reason to stop: then there is an election.
+ *
+ * @see https://etcd.io/docs/v3.6/dev-guide/api_reference_v3/ (MoveLeader)
+ */
+function handOver(host: Host): Desired {
+  return {
+    id: `${host.name}/${etcd.name}/leadership`,
+    host: host.name,
+    words: 'hand the leadership of etcd to another member, should it be here',
+    action: {
+      kind: 'script',
+      script: `s_etcd() { ${LOCAL_ETCDCTL} --dial-timeout=2s --command-timeout=5s "$@"; }
+s_status=$(s_etcd endpoint status -w fields) || exit 0
+s_field() { printf '%s\n' "$s_status" | sed -n "s/^\"$1\" : //p"; }
+[ "$(s_field Leader)" = "$(s_field MemberID)" ] || exit 0
+s_members=$(s_etcd member list -w simple) || exit 0
+printf '%s\n' "$s_members" | awk -F', ' -v own=${sh`${host.name}`} '$2 == "started" && $3 != own && $6 == "false" { print $1 }' | while read -r s_id; do
+  ! s_etcd move-leader "$s_id" </dev/null || break
+done
+:`,
+    },
+    lane: 'rollout',
+    onlyWith: [unitStep(host.name, etcd.name)],
+  };
+}
+
+function gate(context: Context, host: Host, component: Component): Desired {
+  const unit = unitStep(host.name, component.name);
+  return {
+    id: gateStep(host.name, component.name),
+    host: host.name,
+    words: `wait until ${component.name} serves again`,
+    action: {
+      kind: 'wait',
+      condition: healthOf(context, host, component),
+      timeoutSeconds: TIMEOUT,
+      units: [`${component.name}.service`],
+      restarts: RESTARTS,
+    },
+    needs: [unit],
+    onlyWith: [unit],
+    lane: 'rollout',
+  };
+}
+
+const unitStep = (host: string, component: string): string => `${host}/${component}/unit`;
+const gateStep = (host: string, component: string): string => `${host}/${component}/serves`;
+
+function isUnit(step: Desired): step is UnitStep {
+  return step.action.kind === 'unit';
+}
+
+/** Everything of these components but their start. */
+function filesOf(context: Context, { name }: Host, ...wanted: readonly Component[]): Desired[] {
+  return install({ ...context, limit: [name] }, ...wanted).filter(({ action }) => action.kind !== 'unit');
+}
+
+const serves = ({ active }: Pick<UnitState, 'active'>): boolean => active === 'active' || active === 'reloading';
+
+function servesApi(context: Context, host: Host): boolean {
+  const state = stateOf(context, host).units['kube-apiserver.service'];
+  return state !== undefined && serves(state);
+}
+
+/** A restart that was ordered and has not begun leaves a unit active. */
+const running = (unit: string): string => `s=$(systemctl show -p ActiveState -p Job ${unit})
+case $s in *Job=[1-9]*) echo '${unit} is about to be restarted'; exit 1 ;; *ActiveState=active*) ;; *) echo "${unit}: $s"; exit 1 ;; esac`;
+
+/**
+ * Load balancers ask a server that was away five times a second; and the next one serves on for the four seconds of its --shutdown-delay-duration: so
+ * none of them is without a server when this one is ready.
+ */
+const API_SERVES = `${running('kube-apiserver.service')}
+${KUBECTL} get --raw /readyz --request-timeout=5s`;
+
+function healthOf(context: Context, host: Host, component: Component): string {
+  if (component === kubeApiserver) return API_SERVES;
+  const unit = running(`${component.name}.service`);
+  if (component === etcd) {
+    const members = context.cluster.hosts.filter((other) => other.name === host.name || servesEtcd(context, other)).map(etcdClientUrl);
+    return `${unit}
+${etcdctlOfMember(members.join(','))} --command-timeout=5s endpoint health || exit 1
+${isControlPlane(host) && servesApi(context, host) ? API_SERVES : ''}`;
+  }
+  const { port, path } = declarations(context, host).find((declared) => declared.component === component)!.declaration.health!;
+  return `${unit}
+${KUBECTL} --server=https://127.0.0.1:${port} --insecure-skip-tls-verify get --raw ${path} --request-timeout=5s`;
+}
+
+/** Members that are not there do not keep the others from their turn. */
+function servesEtcd(context: Context, host: Host): boolean {
+  const state = stateOf(context, host).units['etcd.service'];
+  return isEtcdMember(host) && state !== undefined && serves(state);
+}

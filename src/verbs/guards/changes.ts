@@ -1,0 +1,126 @@
+import { SlipwayError, SlipwayErrors } from '../../base/errors.ts';
+import { several } from '../../base/words.ts';
+import { isControlPlane, isEtcdMember } from '../../components/topology.ts';
+import type { Cluster, Host } from '../../config/cluster.ts';
+import { stateOf, type Context } from '../../phases/context.ts';
+import { hasData } from '../../phases/members.ts';
+import { runningOn, type FixedFlag } from '../../phases/running.ts';
+
+/**
+ * Refuses what apply, join and repair must not change on a cluster that runs, all of it at once: its version, what is fixed for its life, and a
+ * control plane that would only become a worker. The running processes are believed, not our records.
+ *
+ * @throws SlipwayError VERSION_FIXED, FIELD_FIXED, ROLE_CHANGED (refused).
+ */
+export function refuseChanges(context: Context): void {
+  const errors = [...versionChanges(context), ...fieldChanges(context), ...roleChanges(context)];
+  if (errors.length === 0) return;
+  if (errors.length === 1) throw errors[0]!;
+  throw new SlipwayErrors(
+    `${errors.length} things in the cluster file cannot be changed on a running cluster; nothing was changed`,
+    { code: errors[0]!.code, category: 'refused' },
+    errors,
+  );
+}
+
+/**
+ * The version of the API servers is the cluster's; only where none of them is known, that of the nodes.
+ *
+ * @see https://kubernetes.io/releases/version-skew-policy/
+ */
+function versionChanges(context: Context): SlipwayError[] {
+  const wanted = context.versions.kubernetes;
+  const of = (daemon: 'kube-apiserver' | 'kubelet'): { host: string; version: string }[] =>
+    context.cluster.hosts.flatMap(({ name }) => {
+      const version = runningOn(context, name).versions[daemon];
+      return version === undefined ? [] : [{ host: name, version }];
+    });
+  const servers = of('kube-apiserver');
+  const others = (servers.length > 0 ? servers : of('kubelet')).filter(({ version }) => version !== wanted);
+  return [...new Set(others.map(({ version }) => version))].map((version) => {
+    const hosts = others.filter((one) => one.version === version).map(({ host }) => host);
+    return new SlipwayError(`kubernetes.version is ${wanted}, and the cluster runs ${version} (${several(hosts)})`, {
+      code: 'VERSION_FIXED',
+      category: 'refused',
+      where: hosts.length === 1 ? { host: hosts[0]! } : {},
+      hint: `write version: ${version} to the cluster file; a running cluster cannot be taken to another version yet`,
+    });
+  });
+}
+
+interface FixedField {
+  field: string;
+  flag: FixedFlag;
+  wanted(cluster: Cluster): string;
+  /** Why it cannot be changed, as the end of a sentence. */
+  why: string;
+}
+
+const FIXED_FIELDS: readonly FixedField[] = [
+  { field: 'network.podCidr', flag: 'cluster-cidr', wanted: ({ network }) => network.podCidr, why: 'every node has its part of it' },
+  {
+    field: 'network.nodeCidrMaskSize',
+    flag: 'node-cidr-mask-size',
+    wanted: ({ network }) => String(network.nodeCidrMaskSize),
+    why: 'every node has a part of that size',
+  },
+  {
+    field: 'network.serviceCidr',
+    flag: 'service-cluster-ip-range',
+    wanted: ({ network }) => network.serviceCidr,
+    why: 'every Service has an address of it',
+  },
+  {
+    field: 'network.clusterDomain',
+    flag: 'service-account-issuer',
+    wanted: ({ network, components }) => components['kube-apiserver']?.args['service-account-issuer'] ?? issuerOf(network.clusterDomain),
+    why: 'every token and every name of a Service has it',
+  },
+];
+
+const issuerOf = (domain: string): string => `https://kubernetes.default.svc.${domain}`;
+
+function fieldChanges(context: Context): SlipwayError[] {
+  return FIXED_FIELDS.flatMap(({ field, flag, wanted, why }) => {
+    const want = wanted(context.cluster);
+    const other = context.cluster.hosts.find(({ name }) => {
+      const found = runningOn(context, name).flags[flag];
+      return found !== undefined && found !== want;
+    });
+    if (!other) return [];
+    const found = runningOn(context, other.name).flags[flag]!;
+    const plain = (value: string): string => (value.startsWith(issuerOf('')) ? value.slice(issuerOf('').length) : value);
+    return [
+      new SlipwayError(`${field} is ${plain(want)}, and the cluster was made with ${plain(found)} (--${flag} on ${other.name})`, {
+        code: 'FIELD_FIXED',
+        category: 'refused',
+        where: { host: other.name },
+        hint: `write ${plain(found)} again: it cannot be changed while the cluster lives, because ${why}`,
+      }),
+    ];
+  });
+}
+
+/** What a host still is though the file does not say so any more. */
+function roleChanges(context: Context): SlipwayError[] {
+  return context.cluster.hosts.flatMap((host) => {
+    if (context.facts[host.name]?.cluster === undefined) return [];
+    const had = [
+      ...(!isControlPlane(host) && stateOf(context, host).units['kube-apiserver.service']?.loaded ? ['control-plane'] : []),
+      ...(!isEtcdMember(host) && hasData(context, host) && stateOf(context, host).units['etcd.service']?.loaded ? ['etcd'] : []),
+    ];
+    return had.length === 0 ? [] : [roleChanged(host, had)];
+  });
+}
+
+function roleChanged(host: Host, had: readonly string[]): SlipwayError {
+  return new SlipwayError(
+    `${host.name} is ${host.roles.join(' and ')} in the cluster file, and still has the role ${had.join(' and ')} in the cluster`,
+    {
+      code: 'ROLE_CHANGED',
+      category: 'refused',
+      where: { host: host.name },
+      hint: `write its roles as they were, take it out with slipway remove ${host.name}, then add it with its new roles: slipway join`,
+    },
+  );
+}

@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import { isSlipwayError, type SlipwayErrors } from '../../../src/base/errors.ts';
+import { emptyState, type HostState } from '../../../src/engine/state.ts';
+import type { Context } from '../../../src/phases/context.ts';
+import { RUNNING_PROBE } from '../../../src/phases/running.ts';
+import { refuseChanges } from '../../../src/verbs/guards/changes.ts';
+import { strayWarnings } from '../../../src/verbs/guards/strays.ts';
+import { contextOf } from '../phases/context.ts';
+
+const VERSION = contextOf().versions.kubernetes;
+
+/** What the probe prints on a control plane and on a worker of a cluster as the default file makes it. */
+const printed: Record<string, string> = {
+  'cp-1': `runs kube-apiserver ${VERSION}
+flag kube-apiserver service-cluster-ip-range=10.96.0.0/16
+flag kube-apiserver service-account-issuer=https://kubernetes.default.svc.cluster.local
+runs kube-controller-manager ${VERSION}
+flag kube-controller-manager cluster-cidr=10.244.0.0/16
+flag kube-controller-manager node-cidr-mask-size=24
+flag kube-controller-manager service-cluster-ip-range=10.96.0.0/16
+runs kubelet ${VERSION}`,
+  'w-1': `runs kubelet ${VERSION}`,
+};
+
+function running(of: Context, change: (text: string, host: string) => string = (text) => text): Context {
+  const states = Object.fromEntries(
+    Object.entries(printed).map(([host, text]): [string, HostState] => [
+      host,
+      { ...emptyState, ...of.states[host], probes: { ...of.states[host]?.probes, [RUNNING_PROBE.name]: change(text, host) } },
+    ]),
+  );
+  return { ...of, states };
+}
+
+function refusals(context: Context): string[] {
+  try {
+    refuseChanges(context);
+    return [];
+  } catch (error) {
+    if (!isSlipwayError(error)) throw error;
+    expect(error.category).toBe('refused');
+    return ('errors' in error ? (error as SlipwayErrors).errors : [error]).map(
+      ({ code, message, hint }) => `${code} ${message} -> ${hint}`,
+    );
+  }
+}
+
+describe('what a running cluster cannot change', () => {
+  test('hosts without a cluster, and the cluster as it is, are fine', () => {
+    expect(refusals(contextOf())).toEqual([]);
+    expect(refusals(running(contextOf()))).toEqual([]);
+  });
+
+  test.each(['1.34.4', '1.37.2'])('another version than %s, which runs', (version) => {
+    expect(refusals(running(contextOf(), (text) => text.replaceAll(VERSION, version)))).toEqual([
+      `VERSION_FIXED kubernetes.version is ${VERSION}, and the cluster runs ${version} (cp-1) -> write version: ${version} to the cluster file; a running cluster cannot be taken to another version yet`,
+    ]);
+  });
+
+  test('a node that lags behind the API servers may catch up; without them the nodes are the cluster', () => {
+    const lagging = (text: string, host: string): string => (host === 'w-1' ? text.replace(VERSION, '1.35.4') : text);
+    expect(refusals(running(contextOf(), lagging))).toEqual([]);
+    const alone = (text: string, host: string): string => (host === 'w-1' ? text.replace(VERSION, '1.35.4') : '');
+    expect(refusals(running(contextOf(), alone))).toEqual([expect.stringContaining('and the cluster runs 1.35.4 (w-1)')]);
+  });
+
+  test.each([
+    ['podCidr: 10.200.0.0/16', 'network.podCidr is 10.200.0.0/16, and the cluster was made with 10.244.0.0/16 (--cluster-cidr on cp-1)'],
+    ['nodeCidrMaskSize: 25', 'network.nodeCidrMaskSize is 25, and the cluster was made with 24 (--node-cidr-mask-size on cp-1)'],
+    [
+      'serviceCidr: 10.97.0.0/16',
+      'network.serviceCidr is 10.97.0.0/16, and the cluster was made with 10.96.0.0/16 (--service-cluster-ip-range on cp-1)',
+    ],
+    [
+      'clusterDomain: k8s.internal',
+      'network.clusterDomain is k8s.internal, and the cluster was made with cluster.local (--service-account-issuer on cp-1)',
+    ],
+  ])('%s', (field, message) => {
+    expect(refusals(running(contextOf(`  network: { ${field} }`)))).toEqual([expect.stringContaining(`FIELD_FIXED ${message} -> write `)]);
+  });
+
+  test('all at once', () => {
+    expect(refusals(running(contextOf('  network: { podCidr: 10.200.0.0/16, serviceCidr: 10.97.0.0/16 }')))).toHaveLength(2);
+  });
+
+  test('a control plane that would only become a worker', () => {
+    const of = contextOf('', (cluster) => ({
+      ...cluster,
+      hosts: cluster.hosts.map((host) => (host.name === 'w-1' ? { ...host, roles: ['worker'] } : host)),
+    }));
+    const unit = { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: 'a' };
+    const facts = { ...of.facts, 'w-1': { ...of.facts['w-1']!, cluster: { name: 'kubernetes' } } };
+    const states = {
+      'w-1': { ...emptyState, units: { 'kube-apiserver.service': unit, 'etcd.service': unit }, probes: { members: 'data' } },
+    };
+    expect(refusals({ ...of, facts, states })).toEqual([
+      'ROLE_CHANGED w-1 is worker in the cluster file, and still has the role control-plane and etcd in the cluster -> write its roles as they were, take it out with slipway remove w-1, then add it with its new roles: slipway join',
+    ]);
+  });
+
+  test('a line that the host makes up is not believed', () => {
+    expect(refusals(running(contextOf(), () => 'runs kube-apiserver 1.2.3;id\nflag kube-apiserver cluster-cidr=$(id)'))).toEqual([]);
+  });
+});
+
+describe('what left the file', () => {
+  const nodes = ['cp-1', 'w-1', 'w-2', 'w-9'].map((name) => `version ${name} v${VERSION}`).join('\n');
+  const told = (more: Partial<Context> = {}): Context => ({
+    ...contextOf(),
+    states: {
+      'cp-1': {
+        ...emptyState,
+        probes: { nodes, members: 'data\nmember, 1a, started, cp-9, https://10.0.0.99:2380, https://10.0.0.99:2379, false' },
+      },
+    },
+    ...more,
+  });
+
+  test('is named', () => {
+    expect(strayWarnings(told())).toEqual([
+      {
+        message: 'cp-9 and w-9 are nodes or members of etcd of the cluster, and not in the cluster file: nothing is done to them',
+        hint: 'write them to the file again; to take one out of the cluster, slipway remove cp-9 after that',
+      },
+    ]);
+    expect(strayWarnings(contextOf())).toEqual([]);
+  });
+
+  test('is not guessed while a host has no known name', () => {
+    const of = told();
+    const hosts = of.cluster.hosts.map((host) => (host.name === 'w-2' ? { ...host, name: '10.0.0.22', named: false } : host));
+    const { 'w-2': _, ...facts } = of.facts;
+    expect(strayWarnings({ ...of, cluster: { ...of.cluster, hosts }, facts })).toEqual([]);
+  });
+});
