@@ -7,5 +7,5 @@ import { apply } from './apply.ts';
 export const repair: Playbook<Context> = {
   verb: 'repair',
   phases: apply.phases,
-  only: isDrift(apply.phases),
+  only: isDrift,
 };

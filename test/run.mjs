@@ -16,12 +16,13 @@ import {
   useGoModules,
 } from './setup.mjs';
 import { labSuitesFor } from './suites.mjs';
-import { countsOf, onHosts, readArguments, suitesOf, table, verdict } from './totals.mjs';
+import { countsOf, failuresOf, onHosts, readArguments, suitesOf, table, verdict } from './totals.mjs';
 
 const { levels, changed, jestArguments } = readArguments(process.argv.slice(2));
 
 const counts = [];
 const suites = [];
+const failures = [];
 try {
   await setUp();
   for (const level of levels) counts.push(await runLevel(level, concerned(level)));
@@ -33,6 +34,7 @@ try {
   counts.push({ passed: 0, failed: 1, skipped: 0 });
 }
 if (suites.length > 0) console.log(table(suites));
+for (const failure of failures) console.log(failure);
 const { line, exitCode } = verdict(counts);
 process.exitCode = exitCode;
 console.log(line);
@@ -91,6 +93,7 @@ async function runLevel(level, only) {
     const { exitCode } = await step(`${level} tests`, () => run`${process.execPath} ${flags} ${jest} ${options}`);
     const report = readReport(file);
     suites.push(...suitesOf(report, readFileSync(made, 'utf8')).map((suite) => ({ level, ...suite })));
+    failures.push(...failuresOf(report));
     return countsOf(report, exitCode);
   } finally {
     rmSync(directory, { recursive: true });

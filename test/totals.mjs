@@ -1,6 +1,7 @@
 // The arithmetic of npm test, apart from what it runs.
 
 import { basename } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 export const knownLevels = ['unit', 'integration', 'lab', 'soak'];
 export const onHosts = ['lab', 'soak'];
@@ -50,6 +51,27 @@ export function suitesOf(report, made) {
     restored: count(name, 'restored'),
     installations: count(name, 'installation'),
   }));
+}
+
+/** Of a message, so that a failed test takes no more of the end of a long output, which may be all that is kept of it. */
+const MESSAGE_LINES = 30;
+
+/** One paragraph for each test that failed and each file that could not be run: which it was, and how its message begins. */
+export function failuresOf(report) {
+  return (report?.testResults ?? []).flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((result) => result.status === 'failed');
+    const said = failed.map(({ fullName, failureMessages }) => [fullName, failureMessages.join('\n')]);
+    if (status === 'failed' && said.length === 0) said.push(['could not be run', message]);
+    return said.map(([what, why]) => `FAILED ${basename(name)} › ${what}\n${beginning(why)}`);
+  });
+}
+
+function beginning(message) {
+  const lines = stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !/^\s+at /.test(line));
+  const more = lines.length > MESSAGE_LINES ? [`... and ${lines.length - MESSAGE_LINES} lines more`] : [];
+  return [...lines.slice(0, MESSAGE_LINES), ...more].map((line) => `  ${line}`).join('\n');
 }
 
 const figures = ['seconds', 'tests', 'labs', 'restored', 'installations'];

@@ -144,6 +144,10 @@ const step = z
       .describe(
         'Steps with the same one are one script on their host, and are put back together when the last of them finds that it does not serve.',
       ),
+    wanted: z
+      .string()
+      .exactOptional()
+      .describe('Digest of what the cluster file wants of it, as the host remembers it, where that is not all of the action.'),
     needs: z.array(z.string()).describe('Ids of steps of this plan that must be done before.'),
     action: z.discriminatedUnion('kind', Object.values(actions) as unknown as Actions).describe('What is done, by kind.'),
     diff: z

@@ -109,7 +109,8 @@ export function digestOf(value: unknown): string {
  * Digest of what a step wants, as a host remembers it. What is referred to changes through verbs of its own, and its bytes are not known before
  * they are made; so only that it is wanted counts. How it is brought about does not.
  */
-export function wantedDigest({ action }: Pick<Desired, 'action'>): string {
+export function wantedDigest({ action, wanted }: { action: Desired['action']; wanted?: string | undefined }): string {
+  if (wanted !== undefined) return wanted;
   const content =
     action.kind === 'file' && 'ref' in action.content
       ? { ...action, content: action.content.ref }

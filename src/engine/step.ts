@@ -147,6 +147,8 @@ export interface Desired {
   onlyWith?: readonly string[];
   /** Planned only because something that was so is not any more: never a wish of the cluster file. */
   mends?: boolean;
+  /** Digest of what the cluster file wants of it, where the action has more in it, e.g. how often a certificate was issued. Default: of the action. */
+  wanted?: string;
   /** Planned too when one of these steps is, though all seems well: what a process runs from was replaced. */
   dueWith?: readonly string[];
   /**

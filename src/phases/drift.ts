@@ -1,46 +1,32 @@
 import { SlipwayError } from '../base/errors.ts';
 import { isEtcdMember, isNode } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
-import type { Phase } from '../engine/phase.ts';
 import { wantedDigest } from '../engine/plan.ts';
 import type { Step } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { issuedFiles } from './issue-certificates.ts';
 import { registeredNodes } from './nodes.ts';
 
 /** What a host has for its own sake, whatever the cluster file says: it was as wanted already, or somebody changed it. */
 const lasting: readonly Step['action']['kind'][] = ['directory', 'user', 'sysctl', 'package'];
-
-/** By step id, what the phases would want if every certificate were on its host as it was issued: what hands did to one is no wish for another. */
-function wantedAsIssued(phases: readonly Phase<Context>[], context: Context): Map<string, string> {
-  const asIssued = Object.entries(context.states).map(([name, state]) => {
-    const host = context.cluster.hosts.find((candidate) => candidate.name === name);
-    return [name, host ? { ...state, files: { ...state.files, ...issuedFiles(context, host) } } : state] as const;
-  });
-  const wanted = phases.flatMap((phase) => phase.plan({ ...context, states: Object.fromEntries(asIssued) }));
-  return new Map(wanted.map((desired) => [desired.id, wantedDigest(desired)]));
-}
 
 /**
  * Tells drift from pending changes. Drift is what an earlier run brought a host to, is still wanted, and is not so any more; and everything on a
  * host that lost all of it, though the cluster has its node. What the cluster file wants otherwise since, and what an installation has not got to
  * yet, is for apply.
  */
-export const isDrift =
-  (phases: readonly Phase<Context>[]) =>
-  (context: Context): ((step: Step) => boolean) => {
-    const lost = new Set(reinstalledHosts(context).map(({ name }) => name));
-    const asIssued = wantedAsIssued(phases, context);
-    return (step) => {
-      if (lost.has(step.host)) return true;
-      const recorded = context.states[step.host]?.recorded ?? {};
-      const whole = [`${step.host}/kubelet/unit`, `${step.host}/etcd/unit`].some((id) => id in recorded);
-      if (!whole) return false;
-      const before = recorded[step.id];
-      if (before === undefined) return step.mends === true || lasting.includes(step.action.kind);
-      return before === wantedDigest(step) || before === asIssued.get(step.id);
-    };
+export function isDrift(context: Context): (step: Step) => boolean {
+  const lost = new Set(reinstalledHosts(context).map(({ name }) => name));
+  return (step) => {
+    if (lost.has(step.host)) return true;
+    const recorded = context.states[step.host]?.recorded ?? {};
+    const whole = [`${step.host}/kubelet/unit`, `${step.host}/etcd/unit`].some((id) => id in recorded);
+    if (!whole) return false;
+    const before = recorded[step.id];
+    if (before === undefined) return step.mends === true || lasting.includes(step.action.kind);
+    // Records of versions before 0.1.0 are of the whole action.
+    return before === wantedDigest(step) || before === wantedDigest({ action: step.action });
   };
+}
 
 /** Hosts that have nothing of ours any more, though the cluster knows their nodes. */
 export function reinstalledHosts(context: Context): Host[] {

@@ -5,9 +5,8 @@ import { components } from '../components/index.ts';
 import { BIN } from '../components/topology.ts';
 import type { Component, FileSpec, Flag, UnitSpec } from '../components/component.ts';
 import type { Host } from '../config/cluster.ts';
-import { digestOf } from '../engine/plan.ts';
-import type { Content, Desired } from '../engine/step.ts';
-import type { CertificateSpec } from '../pki/types.ts';
+import { digestOf, wantedDigest } from '../engine/plan.ts';
+import type { Content, Desired, FileAction, UnitAction } from '../engine/step.ts';
 import { artefactVersion, deliveryStep, lockedDigest, packageSteps } from './deliver-artifacts.ts';
 import { foreignUnits, stopForeignStep } from './foreign/units.ts';
 import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
@@ -93,21 +92,36 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
   }
   if (sysctls) add('sysctls', 'set kernel parameters', { kind: 'sysctl', settings: sysctls });
   if (unit) {
-    const digest = unitDigest(context, host, { component, declaration });
-    const content = { text: renderUnit(context, { component, unit, inputs: digest }) };
-    add(`file${unit.path}`, `write ${unit.path}`, {
+    const digestOfInputs = (of: 'process' | 'wish'): string => unitDigest(context, host, { component, declaration, of });
+    const [digest, wish] = [digestOfInputs('process'), digestOfInputs('wish')];
+    const file = (of: string): FileAction => ({
       kind: 'file',
       path: unit.path,
       mode: unit.mode ?? '0600',
       owner: 'root:root',
-      content,
+      content: { text: renderUnit(context, { component, unit, inputs: of }) },
+    });
+    const process = (of: string): UnitAction => ({
+      kind: 'unit',
+      name: unit.name,
+      path: unit.path,
+      digest: of,
+      ...(unit.makes === undefined ? {} : { makes: unit.makes }),
+    });
+    steps.push({
+      id: `${host.name}/${component.name}/file${unit.path}`,
+      host: host.name,
+      words: `write ${unit.path}`,
+      action: file(digest),
+      wanted: wantedDigest({ action: file(wish) }),
     });
     const installed = packageSteps(host, declaration);
     const start: Desired = {
       id: `${host.name}/${component.name}/unit`,
       host: host.name,
       words: `start ${unit.name}`,
-      action: { kind: 'unit', name: unit.name, path: unit.path, digest, ...(unit.makes === undefined ? {} : { makes: unit.makes }) },
+      action: process(digest),
+      wanted: wantedDigest({ action: process(wish) }),
       needs: [...delivered, ...installed],
       dueWith: [
         `${host.name}/${component.name}/file${unit.path}`,
@@ -138,23 +152,27 @@ function isSecret({ from }: FileSpec): boolean {
   );
 }
 
-/** Digest of everything that the daemon reads when it starts and does not read again by itself. */
-function unitDigest(context: Context, host: Host, { component, declaration }: Declared): string {
+/**
+ * Digest of everything that the daemon reads when it starts and does not read again by itself; of a wish, without how often any of it was issued: that goes
+ * up each time that a run is interrupted between issue and arrival.
+ */
+function unitDigest(context: Context, host: Host, { component, declaration, of }: Declared & { of: 'process' | 'wish' }): string {
   const { unit, files = [], certificates = [], artefacts = [] } = declaration;
+  const issued = (generation: number): number[] => (of === 'process' ? [generation] : []);
   return digestOf({
     unit: renderUnit(context, { component, unit: unit!, inputs: '' }),
     files: files
       .filter(({ reloaded }) => !reloaded)
-      .map((file) => [
-        file.path,
-        'template' in file.from
-          ? context.render(file.from.template, file.from.data)
-          : `${file.from.ref} ${referenceState(context, file.from.ref).generation}`,
+      .map(({ path, from }) => [
+        path,
+        'template' in from
+          ? context.render(from.template, from.data)
+          : [from.ref, ...issued(referenceState(context, from.ref).generation)].join(' '),
       ]),
     artefacts: artefacts.map((name) => [name, artefactVersion(context, name)]),
     certificates: certificates
       .filter(({ name }) => unit!.restartOnRenewal?.includes(name))
-      .map((certificate: CertificateSpec) => [certificate.name, certificateState(context, host, certificate).generation]),
+      .map((certificate) => [certificate.name, ...issued(certificateState(context, host, certificate).generation)]),
   });
 }
 

@@ -3,7 +3,6 @@ import { declarations } from '../components/declare.ts';
 import type { Reference } from '../components/component.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { FileState } from '../engine/state.ts';
 import { OPERATOR, type Desired } from '../engine/step.ts';
 import { certificateStatus } from '../pki/status.ts';
 import type { Authority, CertificateSpec } from '../pki/types.ts';
@@ -74,21 +73,6 @@ function madeForAll(authorities: readonly string[], documents: readonly string[]
 
 function certificatesOf(context: Context, host: Host): CertificateSpec[] {
   return declarations(context, host).flatMap(({ declaration }) => declaration.certificates ?? []);
-}
-
-/** A host's certificates and keys as they were issued. */
-export function issuedFiles(context: Context, host: Host): Record<string, FileState> {
-  if (context.facts[host.name] === undefined) return {};
-  return Object.fromEntries(
-    certificatesOf(context, host).flatMap(({ name, certificatePath, keyPath, owner }) => {
-      const issued = context.inventory.certificates[`${host.name}/${name}`];
-      if (issued === undefined) return [];
-      return [
-        [certificatePath, { sha256: issued.certificateSha256, mode: '0644', owner }],
-        [keyPath, { sha256: issued.keySha256, mode: '0600', owner }],
-      ];
-    }),
-  );
 }
 
 /** Whether a certificate can stay, and the generation that the host will have after this plan. */

@@ -63,12 +63,13 @@ export function oneByOne(context: Context, steps: readonly Desired[]): Desired[]
  */
 function isIntact(context: Context, host: Host): boolean {
   const state = stateOf(context, host);
-  return filesOf(context, host, ...components).every(({ id, action }) => {
+  return filesOf(context, host, ...components).every((step) => {
+    const { id, action } = step;
     if ((action.kind !== 'file' && action.kind !== 'link') || state.recorded[id] === undefined) return true;
     if (state.files[action.path] === undefined && state.links[action.path] === undefined) return false;
     // A certificate that is to be renewed is what it was.
     if (action.kind === 'file' && 'ref' in action.content) return true;
-    return state.recorded[id] !== wantedDigest({ action }) || reasonFor(action, state) === undefined;
+    return state.recorded[id] !== wantedDigest(step) || reasonFor(action, state) === undefined;
   });
 }
 

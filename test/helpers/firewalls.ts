@@ -43,6 +43,13 @@ systemctl enable --quiet --now nftables`,
 };
 const hosts = Object.keys(FIREWALLS);
 
+/**
+ * ufw sets defaults of interfaces at each boot, and the kernel gives them to an interface that has no address yet: whether a host's own one has it by then
+ * is a race between ufw and systemd-networkd.
+ */
+const FIREWALLED = `{ ${FINGERPRINT}
+} | grep -v -E '^net[.]ipv[46][.]conf[.]host0[.]accept_(redirects|source_route) '`;
+
 /** Declares the tests: hosts of a Debian release, each with another firewall, become a cluster and are given back. */
 export function firewallTests(name: string, release: string): void {
   let lab: TestLab;
@@ -54,7 +61,7 @@ export function firewallTests(name: string, release: string): void {
     lab = await testLab(name, { hosts: 3, flags: ['--release', release] });
     await Promise.all(hosts.map((host) => lab.on(host, FIREWALLS[host]!.set)));
     before = await rules();
-    found = await lab.everywhere(FINGERPRINT);
+    found = await lab.everywhere(FIREWALLED);
   });
   afterAll(() => lab.down());
 
@@ -84,7 +91,7 @@ export function firewallTests(name: string, release: string): void {
   test('have their own rules, and only these, after a reset', async () => {
     await lab.ok('reset', '--confirm', lab.name);
     const after = await rules();
-    const left = await lab.everywhere(FINGERPRINT);
+    const left = await lab.everywhere(FIREWALLED);
     const changes = hosts.map((host) => [host, [...difference(before[host]!, after[host]!), ...difference(found[host]!, left[host]!)]]);
     expect(Object.fromEntries(changes)).toEqual({ 'cp-1': [], 'w-1': [], 'w-2': [] });
   });

@@ -2,6 +2,7 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
+import { watched } from '../helpers/apply.ts';
 import { installedLab } from '../helpers/installed-lab.ts';
 import type { TestLab } from '../helpers/lab.ts';
 
@@ -29,6 +30,8 @@ const MASK =
 
 interface Hands {
   file: string;
+  /** So many steps after its beginning a first `repair` is killed. */
+  killedAfter?: number;
   link?: string;
   directory?: string;
 }
@@ -38,7 +41,12 @@ const ROUNDS: readonly [name: string, hands: Hands][] = [
   ['deleted', { file: 'rm $p', link: 'rm $p', directory: 'chmod 0777 $p' }],
   [
     'other bytes',
-    { file: 'if [ $((n % 2)) = 0 ]; then : >$p; else echo "# mine" >>$p; fi', link: 'rm $p && : >$p', directory: 'chown daemon: $p' },
+    {
+      file: 'if [ $((n % 2)) = 0 ]; then : >$p; else echo "# mine" >>$p; fi',
+      link: 'rm $p && : >$p',
+      directory: 'chown daemon: $p',
+      killedAfter: 20,
+    },
   ],
   ['another mode and owner', { file: 'chmod 0666 $p; chown daemon: $p', link: 'ln -sfn /nowhere $p' }],
   ['a link in its place', { file: 'mv $p /root/aside/$n; ln -s /root/aside/$n $p' }],
@@ -53,6 +61,14 @@ for p in $(ours file); do [ -f $p ] || continue; n=$((n + 1)); ${file}; done
 for p in $(ours link); do [ -L $p ] || p=/opt/slipway/bin$p; [ -L $p ] || continue; n=$((n + 1)); ${link}; done
 for p in $(ours directory); do [ -d $p ] || continue; n=$((n + 1)); ${directory}; done
 echo "$n hands"`;
+}
+
+async function killedRepair(lab: TestLab, after: number): Promise<void> {
+  let done = 0;
+  const { signal } = await watched(lab, ['repair', '--yes'], (event, running) => {
+    if (event.code === 'step.done' && ++done === after) running.kill('SIGKILL');
+  });
+  expect(signal).toBe('SIGKILL');
 }
 
 describe('drift', () => {
@@ -96,6 +112,7 @@ describe('drift', () => {
   test.each(ROUNDS)('of every file, link and directory of a control plane and a worker is mended: %s', async (_, hands) => {
     for (const host of ['cp-1', 'w-1']) expect(await lab.on(host, handsOn(hands))).toMatch(/^[1-9]\d+ hands$/);
     expect((await lab.slipway('status', '--drift')).exitCode).toBe(2);
+    if (hands.killedAfter !== undefined) await killedRepair(lab, hands.killedAfter);
     await lab.ok('repair', '--yes');
     expect((await lab.ok('status', '--drift')).stdout).toMatch(/No drift: the hosts are as they were left\.$/);
     expect((await lab.ok('apply', '--yes')).stderr).toContain('Nothing to change');

@@ -172,15 +172,15 @@ s_call() {
 }
 command -v bash >/dev/null || { echo 'nothing - bash is not installed'; exit 0; }
 s_large=$(printf '%${LARGE}s' '' | tr ' ' '~')
-s_until 'host -' 'HTTP*200*' 3 s_get ${sh`${own} ${port}`} /hostname &
+s_until 'host -' 'HTTP*200*' ${POD_PATIENCE} s_get ${sh`${own} ${port}`} /hostname 7 &
 s_until 'host-service -' 'HTTP*200*' ${patience} s_get ${quote(services.echo)} 80 /hostname &
-${hostPort ? sh`s_until ${`host-port ${hostPort.pod}`} 'HTTP*200*' 3 s_get ${hostPort.address} ${hostPort.port} /hostname &\n` : ''}${calls.join('\n')}
+${hostPort ? sh`s_until ${`host-port ${hostPort.pod}`} 'HTTP*200*' ${POD_PATIENCE} s_get ${hostPort.address} ${hostPort.port} /hostname 7 &\n` : ''}${calls.join('\n')}
 wait
 `;
 }
 
-/** Seconds, more than one call may take: on a busy machine a first one may be lost. */
-const POD_PATIENCE = 8;
+/** Seconds, more than three calls may take: on a busy host the first ones may be lost. */
+const POD_PATIENCE = 12;
 /** Seconds: CoreDNS waits for up to half a minute before it asks again, when the API was away from it. */
 const DNS_PATIENCE = 35;
 /** Bytes: some packets of full size, whatever the network's. */

@@ -41,10 +41,10 @@ export function stuck(steps: readonly Step[]): string[] {
 /** The hosts' states as they are when these steps have been carried out. */
 export function statesAfter(steps: readonly Step[], from: Readonly<Record<string, HostState>>): Record<string, HostState> {
   const states: Record<string, HostState> = { ...from };
-  for (const { id, host, action } of steps) {
+  for (const { id, host, action, wanted } of steps) {
     if (host === OPERATOR) continue;
     const before = states[host] ?? emptyState;
-    const recorded = { ...before.recorded, [id]: wantedDigest({ action }) };
+    const recorded = { ...before.recorded, [id]: wantedDigest({ action, wanted }) };
     states[host] = { ...before, ...after(action, before), recorded };
   }
   return states;

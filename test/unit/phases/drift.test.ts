@@ -85,6 +85,18 @@ describe('drift', () => {
     expect(drift(cluster({ hosts: { 'w-1': change } }))).toEqual(lines);
   });
 
+  test('a certificate that an interrupted run has issued and not brought restarts what reads it', () => {
+    const { inventory, ...context } = cluster({ hosts: { 'w-1': without('/etc/kubernetes/pki/api-endpoint.crt') } });
+    const issued = inventory.certificates['w-1/api-endpoint']!;
+    const again = { ...issued, generation: issued.generation + 1, certificateSha256: digest('8'), keySha256: digest('9') };
+    const interrupted = { ...context, inventory: { ...inventory, certificates: { ...inventory.certificates, 'w-1/api-endpoint': again } } };
+    expect(drift(interrupted)).toContain('w-1/api-endpoint/unit: runs with other settings');
+    // The unit file had been brought already, and its process was stopped for it.
+    const stopped = unit('api-endpoint.service', { active: 'inactive' });
+    const states = { ...interrupted.states, 'w-1': stopped(interrupted.states['w-1']!) };
+    expect(drift({ ...interrupted, states })).toContain('w-1/api-endpoint/unit: is inactive');
+  });
+
   test('a replaced binary is delivered again, and what runs it is looked at', () => {
     const replaced: Change = (state) => ({
       ...state,

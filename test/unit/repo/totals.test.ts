@@ -16,8 +16,9 @@ interface Suite {
   restored: number;
   installations: number;
 }
-const { countsOf, readArguments, suitesOf, table, verdict } = (await import(join(packageRoot(), 'test/totals.mjs'))) as {
+const { countsOf, failuresOf, readArguments, suitesOf, table, verdict } = (await import(join(packageRoot(), 'test/totals.mjs'))) as {
   countsOf: (report: object | undefined, exitCode: number) => Counts;
+  failuresOf: (report: object | undefined) => string[];
   readArguments: (words: string[]) => { levels: string[]; changed: string | undefined; jestArguments: string[] };
   suitesOf: (report: object | undefined, made: string) => Suite[];
   table: (suites: (Suite & { level: string })[]) => string;
@@ -74,6 +75,30 @@ test('the table has a row for each suite on hosts with what it made, and one for
     'all of unit|3|40|0|0|0',
   ]);
   expect(suitesOf(undefined, '')).toEqual([]);
+});
+
+test('what failed is told again at the end, with how its message begins', () => {
+  const failureMessages = [`\u001b[31mError\u001b[39m: no\n\n    at x (a.ts:1:1)\n${'more\n'.repeat(40)}`];
+  const ran = {
+    testResults: [
+      {
+        name: '/repo/test/lab/a.test.ts',
+        status: 'failed',
+        message: '',
+        assertionResults: [
+          { status: 'passed', fullName: 'a works', failureMessages: [] },
+          { status: 'failed', fullName: 'a breaks', failureMessages },
+        ],
+      },
+      { name: '/repo/test/lab/b.test.ts', status: 'failed', message: 'cannot find module', assertionResults: [] },
+      { name: '/repo/test/lab/c.test.ts', status: 'passed', message: '', assertionResults: [] },
+    ],
+  };
+  const [a, b, ...others] = failuresOf(ran);
+  expect(a!.split('\n').slice(0, 3)).toEqual(['FAILED a.test.ts › a breaks', '  Error: no', '  more']);
+  expect(a!.split('\n').at(-1)).toBe('  ... and 11 lines more');
+  expect([b, ...others]).toEqual(['FAILED b.test.ts › could not be run\n  cannot find module']);
+  expect(failuresOf(undefined)).toEqual([]);
 });
 
 const { labSuites, labSuitesFor } = (await import(join(packageRoot(), 'test/suites.mjs'))) as {
