@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prepareLab, root, useGoModules } from '../test/setup.mjs';
 
-/** Everything that an install on hosts of this machine needs, and the directory and the lab for it. */
-export async function benchLab(name) {
+/** Everything that an install on hosts of this machine needs, and the directory and the lab for it. `flags`: of `lab up`. */
+export async function benchLab(name, flags = []) {
   useGoModules();
   await prepareLab(['bench']);
   const { $ } = await import('zx');
@@ -25,7 +25,7 @@ export async function benchLab(name) {
       await quiet`${slipway} lab down --name ${name}`;
       rmSync(directory, { recursive: true, force: true });
       mkdirSync(directory);
-      await quiet`${slipway} lab up --name ${name} --directory ${directory}`;
+      await quiet`${slipway} lab up --name ${name} --directory ${directory} ${flags}`;
       copyFileSync(join(directory, 'known_hosts'), join(directory, 'known_hosts.straight'));
       const text = readFileSync(join(directory, 'cluster.yaml'), 'utf8');
       this.addresses = [...text.matchAll(/address: ([\d.]+)/g)].map((match) => match[1]);

@@ -14,7 +14,7 @@ export function keep(name, result) {
 }
 
 function writeReport() {
-  const sections = Object.entries({ engine, install, link }).flatMap(([name, section]) =>
+  const sections = Object.entries({ engine, install, link, change }).flatMap(([name, section]) =>
     existsSync(fileOf(name)) ? [section(JSON.parse(readFileSync(fileOf(name), 'utf8')))] : [],
   );
   writeFileSync(join(root, 'docs/performance.md'), [introduction, ...sections].join('\n'));
@@ -22,8 +22,8 @@ function writeReport() {
 
 const introduction = `# Performance
 
-Every figure here was measured by a bench of this repository, which wrote this page: \`npm run bench:engine\`, \`npm run bench:install\` and
-\`npm run bench:link\` measure again. They want a Debian machine, root, and nobody else at work on it. Hosts and operator share the machine, so seconds
+Every figure here was measured by a bench of this repository, which wrote this page: \`npm run bench:engine\`, \`npm run bench:install\`,
+\`npm run bench:link\` and \`npm run bench:change\` measure again. They want a Debian machine, root, and nobody else at work on it. Hosts and operator share the machine, so seconds
 say little; what is compared ran in one go, in turn, and the ratios are what to read. The figures themselves are in \`bench/results/\`.
 `;
 
@@ -121,6 +121,24 @@ ${measuredOn(described)}
 function processorLine(rows, title, pick) {
   const [hand, ours] = ['oracle', 'install'].map((run) => median(rows.map(({ processor }) => pick(processor[run]))));
   return [title, hand.toFixed(1), ours.toFixed(1), (ours - hand).toFixed(1)];
+}
+
+function change({ rows, ...described }) {
+  const clients = { new: 'a new connection for each request', kept: 'a kept connection', service: 'a Service' };
+  const cell = ({ requests, failed, gap }) => `${failed} of ${requests}, ${seconds(gap)}`;
+  return `## A running cluster that changes
+
+Three control planes and two workers; on a worker ten rounds a second through the node's own endpoint of the Kubernetes API (a write and a read), and to a
+workload of two pods behind a Service, each request with a second to be answered. Shown are the requests that failed, and the longest time without an answer.
+The aim is none, and less than 2 s.
+
+${table(
+  ['one more', ...Object.values(clients), 'the change took'],
+  rows.map(({ what, clients: saw, seconds: took }) => [what, ...Object.keys(clients).map((mode) => cell(saw[mode])), seconds(took)]),
+)}
+
+${measuredOn(described)}
+`;
 }
 
 function link({ link, straight, slow, ...described }) {
