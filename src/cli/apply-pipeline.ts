@@ -86,12 +86,12 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
       const network = await measureNewHosts(context, session, options.skipCheck);
       runPreflight(context, { emit: session.emit, skip: options.skipCheck, network });
       const unlabelled = leftUnlabelled(context);
-      const speaker = controlPlanes(context.cluster)[0]!.name;
+      const observer = controlPlanes(context.cluster)[0]!.name;
       if (unlabelled.length > 0)
         session.emit({
           code: 'warning',
           message: `labels and taints of ${unlabelled.join(', ')} are not set: that is done through a control plane, and --limit has none`,
-          hint: `run slipway apply afterwards, or --limit ${[speaker, ...unlabelled].join(',')}`,
+          hint: `run slipway apply afterwards, or --limit ${[observer, ...unlabelled].join(',')}`,
         });
       await checkBundle(context, session);
     },
@@ -125,5 +125,5 @@ function withoutPhases(whole: Playbook<Context>, skip: readonly string[]): Playb
       hint: `phases of ${whole.verb}: ${whole.phases.map(({ id }) => id).join(', ')}`,
     });
   }
-  return { ...whole, phases: whole.phases.filter(({ id }) => !skip.includes(id)) };
+  return { ...whole, skip };
 }

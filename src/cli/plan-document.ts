@@ -130,7 +130,7 @@ const step = z
     id: z.string().describe('Unique in the plan and stable between runs: HOST/PHASE-OR-COMPONENT/WHAT.'),
     host: z.string().describe('Name of the host, or operator for work on the operator’s own machine.'),
     phase: z.string().describe('The phase that it belongs to, as --skip-phase takes it.'),
-    words: z.string().describe('What is done, as a person reads it.'),
+    summary: z.string().describe('What is done, as a person reads it.'),
     reason: z.string().describe('Why: what differs on the host from what the cluster file says.'),
     lane: z
       .enum(['main', 'delivery', 'packages', 'images', 'api', 'reloads', 'rollout'])
@@ -189,7 +189,7 @@ type Actions = [(typeof actions)[keyof typeof actions], ...(typeof actions)[keyo
 type Agrees<A extends B, B> = A;
 export type ActionsAgree = Agrees<PlanDocument['steps'][number]['action'], Action>;
 /** The same of a step; what only decides whether it is planned is not in a plan. */
-export type StepsAgree = Agrees<Exclude<keyof Step, 'onlyWith' | 'dueWith' | 'mends'>, keyof PlanDocument['steps'][number]>;
+export type StepsAgree = Agrees<Exclude<keyof Step, 'onlyIfAny' | 'triggeredBy' | 'drift'>, keyof PlanDocument['steps'][number]>;
 
 /** What flags left of the plan, in one spelling. */
 export interface PlanScope {

@@ -40,7 +40,7 @@ function diffLines(diff: string | undefined, paint: Paint): string[] {
 }
 
 function detailed(steps: readonly Step[]): string[] {
-  return steps.map((step) => `${step.words} (${step.reason})`);
+  return steps.map((step) => `${step.summary} (${step.reason})`);
 }
 
 /** Files and links are counted, everything else is named. */
@@ -61,7 +61,9 @@ function brief(steps: readonly Step[]): string[] {
     ...steps
       .filter(({ action }) => !['directory', 'file', 'link', 'artefact'].includes(action.kind))
       .map((step) =>
-        step.action.kind === 'unit' && step.reason !== 'new' ? `${step.words.replace('start', 'restart')} (${step.reason})` : step.words,
+        step.action.kind === 'unit' && step.reason !== 'new'
+          ? `${step.summary.replace('start', 'restart')} (${step.reason})`
+          : step.summary,
       ),
   ];
 }

@@ -98,7 +98,7 @@ export async function withSession<T>(
     signal: stop.signal,
     log: (entry) => log.write({ code: 'remote', ...entry }),
   });
-  /** Settled name to the name in the file. */
+  /** Normalised name to the name in the file. */
   const loadedName = new Map<string, string>();
   const run = randomBytes(6).toString('hex');
   const stats: Record<string, RunnerStats> = {};
@@ -130,8 +130,8 @@ export async function withSession<T>(
       logPath: log.path,
       stop: stop.signal,
       gather: async () => {
-        const { needed, useful, speakers } = hostsToRead(cluster, limit, reach);
-        emit({ code: 'run.started', verb, run, hosts: [...needed, ...useful, ...speakers].map(({ name }) => name) });
+        const { needed, useful, observers } = hostsToRead(cluster, limit, reach);
+        emit({ code: 'run.started', verb, run, hosts: [...needed, ...useful, ...observers].map(({ name }) => name) });
         const gathered = await gather({
           cluster,
           limit,

@@ -21,7 +21,7 @@ export const apiEndpoint: Component = {
   name: 'api-endpoint',
   summary: 'HAProxy on the loopback of every node, in front of all control planes.',
   runsOn: (host, cluster) => isNode(host) && cluster.api.endpoint === 'node-local',
-  owns: [`${UNITS}/${API_ENDPOINT_UNIT}`],
+  ownedPaths: [`${UNITS}/${API_ENDPOINT_UNIT}`],
   declare: ({ cluster }) => ({
     packages: apiEndpointPackages,
     directories: [{ path: DIRECTORY, mode: '0700' }],

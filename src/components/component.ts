@@ -26,9 +26,9 @@ export interface Component {
   summary: string;
   runsOn(host: Host, cluster: Cluster): boolean;
   /** Directories and files that hold only what we wrote: listed at every gathering, removed by reset. */
-  owns: readonly string[];
+  ownedPaths: readonly string[];
   /** Directories that others fill as well: looked at by themselves, not into. */
-  fills?: readonly string[];
+  sharedPaths?: readonly string[];
   declare(input: Input): Declaration;
 }
 

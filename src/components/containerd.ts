@@ -35,8 +35,8 @@ export const containerd: Component = {
   name: 'containerd',
   summary: 'The container runtime, with runc and the CNI plugins.',
   runsOn: isNode,
-  owns: [usual.config, ...[usual, beside].map(({ unit }) => `${UNITS}/${unit}`)],
-  fills: ['/etc/cni', '/etc/cni/net.d'],
+  ownedPaths: [usual.config, ...[usual, beside].map(({ unit }) => `${UNITS}/${unit}`)],
+  sharedPaths: ['/etc/cni', '/etc/cni/net.d'],
   declare({ cluster, facts, versions, images }) {
     const here = containerdPlace(facts);
     const certs = `${here.config}/certs.d`;

@@ -14,8 +14,8 @@ export const etcd: Component = {
   name: 'etcd',
   summary: 'The key-value store that holds all of the cluster’s state.',
   runsOn: isEtcdMember,
-  owns: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service', ...Object.values(DEFRAG)],
-  fills: [DATA],
+  ownedPaths: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service', ...Object.values(DEFRAG)],
+  sharedPaths: [DATA],
   declare({ cluster, host }) {
     const address = nodeAddress(host);
     const members = etcdMembers(cluster);

@@ -22,8 +22,8 @@ export const kubeApiserver: Component = {
   name: 'kube-apiserver',
   summary: 'The cluster’s API; the only client of etcd.',
   runsOn: isControlPlane,
-  owns: [`${UNITS}/kube-apiserver.service`],
-  fills: ['/var/log/kubernetes'],
+  ownedPaths: [`${UNITS}/kube-apiserver.service`],
+  sharedPaths: ['/var/log/kubernetes'],
   declare({ cluster, host }) {
     const address = nodeAddress(host);
     const { endpoint, certSANs } = cluster.api;

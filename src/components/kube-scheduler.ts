@@ -9,7 +9,7 @@ export const kubeScheduler: Component = {
   name: 'kube-scheduler',
   summary: 'Chooses a node for every pod.',
   runsOn: isControlPlane,
-  owns: [`${UNITS}/kube-scheduler.service`],
+  ownedPaths: [`${UNITS}/kube-scheduler.service`],
   declare: () => ({
     artefacts: ['kube-scheduler'],
     files: [kubeconfig(identity)],

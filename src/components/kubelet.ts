@@ -10,8 +10,8 @@ export const kubelet: Component = {
   name: 'kubelet',
   summary: 'The agent that runs a node’s pods.',
   runsOn: isNode,
-  owns: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
-  fills: ['/var/lib/kubelet'],
+  ownedPaths: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
+  sharedPaths: ['/var/lib/kubelet'],
   declare({ cluster, host, facts }) {
     const runtime = containerdPlace(facts);
     const identity = { name: 'kubelet', user: `system:node:${host.name}`, groups: ['system:nodes'], server: nodeApiServer(cluster) };

@@ -20,10 +20,10 @@ export const kernelModules: readonly string[] = ['overlay', 'br_netfilter'];
 /** What every node needs before any daemon of it starts. */
 export const node: Component = {
   name: 'node',
-  fills: ['/opt/slipway'],
+  sharedPaths: ['/opt/slipway'],
   summary: 'Kernel settings and the directories that several components share.',
   runsOn: isNode,
-  owns: ['/etc/kubernetes', '/etc/slipway', '/etc/sysctl.d/90-slipway.conf', '/etc/modules-load.d/slipway.conf'],
+  ownedPaths: ['/etc/kubernetes', '/etc/slipway', '/etc/sysctl.d/90-slipway.conf', '/etc/modules-load.d/slipway.conf'],
   declare: () => ({
     directories: [
       { path: '/opt/slipway', mode: '0755' },

@@ -24,7 +24,7 @@ export type EngineEvent =
 export type Stage = 'gather' | 'check' | 'plan' | 'lock' | 'run' | 'verify';
 
 /** The part of a step that identifies it to a reader. */
-export type StepName = Pick<Step, 'id' | 'host' | 'phase' | 'words'> & { kind: Step['action']['kind'] };
+export type StepName = Pick<Step, 'host' | 'phase' | 'summary'> & { id: string; kind: Step['action']['kind'] };
 
 /** As written to `--events`: one JSON object per line. `time` is ISO 8601 in UTC. */
 export type StampedEvent = EngineEvent & { time: string };
@@ -32,5 +32,5 @@ export type StampedEvent = EngineEvent & { time: string };
 export type Emit = (event: EngineEvent) => void;
 
 export function nameOf(step: Step): StepName {
-  return { id: step.id, host: step.host, phase: step.phase, words: step.words, kind: step.action.kind };
+  return { id: step.id, host: step.host, phase: step.phase, summary: step.summary, kind: step.action.kind };
 }

@@ -57,6 +57,9 @@ type Status = 'waiting' | 'running' | 'done' | 'undone' | 'failed' | 'skipped';
 
 const EVIDENCE_LINES = 400;
 
+/** Seconds without a word from a script and without a byte of what it is sent; beside what a step waits for on purpose. */
+const SILENCE = 600;
+
 /**
  * Runs a plan as a graph. Every host has its lanes; a lane sends all its ready steps as one script. The first failure ends its host and
  * whatever needs the failed step; the other hosts go on. What one host does for another one counts as the other's.
@@ -139,7 +142,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       const batch = await render(steps, batchOptions);
       const result = await runner.run(batch.script, {
         stdin: batch.stdin,
-        timeoutMs: 1000 * (600 + steps.reduce((sum, step) => sum + patienceOf(step), 0)),
+        silentMs: 1000 * (SILENCE + Math.max(...steps.map(patienceOf))),
         onLine: (line) => {
           const report = readReport(line, token);
           if (report.kind === 'output') {
@@ -167,7 +170,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
             set(step, 'undone');
             options.emit({ code: 'step.undone', step: nameOf(step) });
           } else if (report.kind === 'failed') {
-            fail(step, `could not ${step.words}`, { evidence: output.join('\n'), putBack });
+            fail(step, `could not ${step.summary}`, { evidence: output.join('\n'), putBack });
           } else if (report.kind === 'displaced') {
             fail(step, `another run has taken ${host} over`);
           } else if (report.kind === 'stopped') {

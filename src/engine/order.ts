@@ -1,5 +1,5 @@
 import { bug } from '../base/errors.ts';
-import { OPERATOR, type Step } from './step.ts';
+import { OPERATOR, type Step, type StepId } from './step.ts';
 
 /** What orders a step: where it runs, and what must be done before. */
 export type Ordered = Pick<Step, 'id' | 'host' | 'lane' | 'needs' | 'concerns'>;
@@ -13,8 +13,8 @@ export function laneOf(step: Ordered): string {
 }
 
 /** By id: what a step waits for, which is its needs and the step before it in its lane. */
-export function waitsFor(steps: readonly Ordered[]): Map<string, readonly string[]> {
-  const last = new Map<string, string>();
+export function waitsFor(steps: readonly Ordered[]): Map<StepId, readonly StepId[]> {
+  const last = new Map<string, StepId>();
   return new Map(
     steps.map((step) => {
       const lane = laneOf(step);
@@ -29,7 +29,7 @@ export function waitsFor(steps: readonly Ordered[]): Map<string, readonly string
 export function neverBegun<S extends Ordered>(steps: readonly S[]): S[] {
   const waits = waitsFor(steps);
   const left = new Map([...waits].map(([id, ids]) => [id, ids.length]));
-  const after = new Map<string, string[]>();
+  const after = new Map<StepId, StepId[]>();
   for (const [id, ids] of waits) {
     for (const before of ids) {
       if (!after.has(before)) after.set(before, []);
@@ -52,8 +52,8 @@ export function refuseCircles(steps: readonly Ordered[]): void {
   const stuck = new Set(neverBegun(steps).map(({ id }) => id));
   if (stuck.size === 0) return;
   const waits = waitsFor(steps);
-  const path: string[] = [];
-  for (let id: string | undefined = [...stuck][0]; id !== undefined;) {
+  const path: StepId[] = [];
+  for (let id: StepId | undefined = [...stuck][0]; id !== undefined;) {
     const met = path.indexOf(id);
     if (met >= 0) throw bug(`steps of the plan wait for each other: ${[...path.slice(met), id].join(' waits for ')}`);
     path.push(id);

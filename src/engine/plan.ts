@@ -4,7 +4,7 @@ import { reasonFor } from './actions/index.ts';
 import { refuseCircles } from './order.ts';
 import type { Playbook } from './phase.ts';
 import { emptyState, type HostState } from './state.ts';
-import { OPERATOR, type Desired, type Step } from './step.ts';
+import { OPERATOR, type Desired, type Step, type StepId } from './step.ts';
 
 /** What will happen, as data: the same list is printed, confirmed, saved and run. */
 export interface Plan {
@@ -16,48 +16,60 @@ export interface Plan {
 /**
  * Asks every phase of a playbook what it wants, and keeps what is not so yet. Pure: the same context gives the same plan.
  * A need on something that is not planned is met, and what that would have waited for is needed instead: order between planned steps does not depend on
- * what lies between them.
+ * what lies between them. A need that no phase wants is a bug.
  */
 export function makePlan<C>(
-  { phases, only }: Pick<Playbook<C>, 'phases' | 'only'>,
+  { phases, skip = [], only }: Pick<Playbook<C>, 'phases' | 'skip' | 'only'>,
   context: C,
   states: Readonly<Record<string, HostState>>,
 ): Plan {
   const wanted = phases.flatMap((phase) => phase.plan(context).map((desired) => ({ phase: phase.id, desired })));
-  const due = new Map<string, Step>();
-  const known = new Set<string>();
-  for (const { phase, desired } of wanted) {
-    if (known.has(desired.id)) throw bug(`two steps are called ${desired.id}`);
-    known.add(desired.id);
+  const all = wanted.map(({ desired }) => desired);
+  refuseUnknown(all);
+  const open = wanted.filter(({ phase }) => !skip.includes(phase));
+  const due = new Map<StepId, Step>();
+  for (const { phase, desired } of open) {
     const reason = reasonFor(desired.action, desired.host === OPERATOR ? emptyState : (states[desired.host] ?? emptyState));
     if (reason !== undefined) due.set(desired.id, complete(desired, phase, reason));
   }
-  for (const { phase, desired } of wanted) {
-    const cause = desired.dueWith?.find((id) => due.has(id));
+  for (const { phase, desired } of open) {
+    const cause = desired.triggeredBy?.find((id) => due.has(id));
     if (cause !== undefined && !due.has(desired.id))
-      due.set(desired.id, complete(desired, phase, `if need be, after this: ${due.get(cause)!.words}`));
+      due.set(desired.id, complete(desired, phase, `if need be, after this: ${due.get(cause)!.summary}`));
   }
   if (only) for (const id of leftOut(due, only(context))) due.delete(id);
-  const accompanied = ({ onlyWith }: Desired): boolean => onlyWith === undefined || onlyWith.some((id) => due.has(id));
+  const accompanied = ({ onlyIfAny: onlyWith }: Desired): boolean => onlyWith === undefined || onlyWith.some((id) => due.has(id));
   const planned = new Map(
-    wanted.flatMap(({ desired }) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])),
+    all.flatMap((desired) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])),
   );
-  const needed = needsAmong(
-    planned,
-    wanted.map(({ desired }) => desired),
-  );
+  const needed = needsAmong(planned, all);
   const steps = needsOfChanges(
-    [...planned.values()].map(({ onlyWith: _, dueWith: __, mends: ___, ...step }) => ({ ...step, needs: needed(step) })),
+    [...planned.values()].map(({ onlyIfAny: _, triggeredBy: __, drift: ___, ...step }) => ({ ...step, needs: needed(step) })),
   );
   refuseCircles(steps);
   return { digest: digestOf(steps), steps };
 }
 
+/** Throws BUG when two steps have one name, or a step needs what no phase wants. */
+function refuseUnknown(wanted: readonly Desired[]): void {
+  const known = new Set<StepId>();
+  for (const { id } of wanted) {
+    if (known.has(id)) throw bug(`two steps are called ${id}`);
+    known.add(id);
+  }
+  for (const { id, needs = [] } of wanted) {
+    const unknown = needs.find((need) => !known.has(need));
+    if (unknown !== undefined) throw bug(`${id} needs ${unknown}, which no phase wants`);
+  }
+}
+
+const allNeeds = ({ needs = [], after = [] }: Pick<Desired, 'needs' | 'after'>): StepId[] => [...needs, ...after];
+
 /** The planned steps that a step waits for, directly or through steps that are not planned. */
-function needsAmong(planned: ReadonlyMap<string, Step>, wanted: readonly Desired[]): (step: Desired) => string[] {
-  const needsOf = new Map(wanted.map(({ id, needs }) => [id, needs ?? []]));
-  const through = new Map<string, readonly string[]>();
-  const resolve = (id: string): readonly string[] => {
+function needsAmong(planned: ReadonlyMap<StepId, Step>, wanted: readonly Desired[]): (step: Step) => StepId[] {
+  const needsOf = new Map(wanted.map((desired) => [desired.id, allNeeds(desired)]));
+  const through = new Map<StepId, readonly StepId[]>();
+  const resolve = (id: StepId): readonly StepId[] => {
     if (planned.has(id)) return [id];
     const known = through.get(id);
     if (known) return known;
@@ -66,8 +78,8 @@ function needsAmong(planned: ReadonlyMap<string, Step>, wanted: readonly Desired
     through.set(id, found);
     return found;
   };
-  const resolveAll = (ids: readonly string[]): string[] => [...new Set(ids.flatMap(resolve))];
-  return ({ needs = [] }) => resolveAll(needs);
+  const resolveAll = (ids: readonly StepId[]): StepId[] => [...new Set(ids.flatMap(resolve))];
+  return ({ needs }) => resolveAll(needs);
 }
 
 /** The first step of a change waits for what any of its steps needs: nothing is replaced before all of it can be. */
@@ -83,8 +95,8 @@ function needsOfChanges(steps: readonly Step[]): Step[] {
 }
 
 /** The steps that a playbook leaves alone: those on hosts that it does not want, and what the operator would only do for them. */
-function leftOut(due: ReadonlyMap<string, Step>, wants: (step: Step) => boolean): string[] {
-  const kept = new Set<string>();
+function leftOut(due: ReadonlyMap<StepId, Step>, wants: (step: Step) => boolean): StepId[] {
+  const kept = new Set<StepId>();
   const keep = (step: Step): void => {
     if (kept.has(step.id)) return;
     kept.add(step.id);
@@ -93,12 +105,18 @@ function leftOut(due: ReadonlyMap<string, Step>, wants: (step: Step) => boolean)
       if (needed?.host === OPERATOR) keep(needed);
     }
   };
-  for (const step of due.values()) if (step.host !== OPERATOR && (step.onlyWith !== undefined || wants(step))) keep(step);
+  for (const step of due.values()) if (step.host !== OPERATOR && (step.onlyIfAny !== undefined || wants(step))) keep(step);
   return [...due.keys()].filter((id) => !kept.has(id));
 }
 
-function complete(desired: Desired, phase: string, reason: string): Step {
-  return { ...desired, phase, reason, lane: desired.lane ?? 'main', needs: desired.needs ?? [] };
+function complete({ after, ...desired }: Desired, phase: string, reason: string): Step {
+  return {
+    ...desired,
+    phase,
+    reason,
+    lane: desired.lane ?? 'main',
+    needs: allNeeds({ ...desired, ...(after === undefined ? {} : { after }) }),
+  };
 }
 
 export function digestOf(value: unknown): string {
@@ -126,8 +144,3 @@ export function wantedDigest({ action, wanted }: { action: Desired['action']; wa
 
 /** The hosts that a plan has steps on. */
 export const hostsOf = ({ steps }: Plan): string[] => [...new Set(steps.map(({ host }) => host))].filter((host) => host !== OPERATOR);
-
-/** Local work is only there for others: a plan without a step on a host changes nothing on any host. */
-export function isEmpty(plan: Plan): boolean {
-  return plan.steps.length === 0;
-}

@@ -42,7 +42,7 @@ export function runFailed(outcome: Outcome, explain: Explain = (evidence) => ({ 
 
 /** Several lanes of the host may have been in the middle of something: nobody knows what became of it. */
 function connectionLostIn(error: SlipwayError, failures: readonly Failure[]): SlipwayError {
-  const words = (some: readonly Failure[]): string => some.map(({ step }) => step.words).join('; ');
+  const words = (some: readonly Failure[]): string => some.map(({ step }) => step.summary).join('; ');
   const begun = failures.filter((failure) => failure.begun);
   const when = begun.length > 0 ? `in the middle of: ${words(begun)}` : `before it began to: ${words(failures.slice(0, 1))}`;
   const { message, code, category, where, hint, cause } = error;

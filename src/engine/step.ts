@@ -1,6 +1,13 @@
 /** The pseudo-host of work that is done on the operator's own machine. */
 export const OPERATOR = 'operator';
 
+declare const brand: unique symbol;
+/** What a step is called in a plan. Only `stepId` makes one: whoever needs a step asks the code that knows it, and spells nothing. */
+export type StepId = string & { readonly [brand]: 'step' };
+
+/** `HOST/PHASE-OR-COMPONENT/SLUG`: unique in a plan, stable between runs. */
+export const stepId = (host: string, phase: string, slug: string): StepId => `${host}/${phase}/${slug}` as StepId;
+
 /**
  * Bytes of a file: in the plan itself, or a reference that is resolved when the step runs (a key, a certificate, a secret document), so
  * that a plan never holds a secret. `sha256` is missing while the bytes do not exist yet ("known after issue").
@@ -126,17 +133,19 @@ export type Action =
   | LocalAction;
 
 /**
- * What a phase wants to be true. Order in the column holds within a host and lane; `needs` orders everything else.
+ * What a phase wants to be true. Order in the column holds within a host and lane; `needs` and `after` order everything else.
  * A lane of its own lets bytes and packages arrive while configuration is written.
  */
 export interface Desired {
-  /** Unique in the plan, stable between runs: `host/phase/slug`. */
-  id: string;
+  id: StepId;
   host: string;
   /** What it does, in words that follow "will": `write /etc/etcd/etcd.env`. */
-  words: string;
+  summary: string;
   action: Action;
-  needs?: readonly string[];
+  /** What must be done before. Some phase of the playbook wants each of these; whether they are due does not matter. */
+  needs?: readonly StepId[];
+  /** The same of steps that not every playbook, limit or cluster has: where nobody wants them, nothing is waited for. */
+  after?: readonly StepId[];
   lane?: Lane;
   /**
    * The host that it is done for, when it runs on another one: its failure ends the work for that host, and the one that it runs on goes on.
@@ -144,13 +153,13 @@ export interface Desired {
    */
   concerns?: string;
   /** Planned only together with at least one of these steps, e.g. a wait after a restart. */
-  onlyWith?: readonly string[];
+  onlyIfAny?: readonly StepId[];
   /** Planned only because something that was so is not any more: never a wish of the cluster file. */
-  mends?: boolean;
+  drift?: boolean;
   /** Digest of what the cluster file wants of it, where the action has more in it, e.g. how often a certificate was issued. Default: of the action. */
   wanted?: string;
   /** Planned too when one of these steps is, though all seems well: what a process runs from was replaced. */
-  dueWith?: readonly string[];
+  triggeredBy?: readonly StepId[];
   /**
    * Names a change of something that serves. Its steps are one script on their host, which begins when everything is done that any of them needs; when
    * one of them fails, the last one's look at whether it serves included, the host puts back what they replaced, whether or not anybody is connected.
@@ -161,10 +170,20 @@ export interface Desired {
 export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'api' | 'reloads' | 'rollout';
 
 /** A desired thing that is not so yet. */
-export interface Step extends Desired {
+export interface Step extends Omit<Desired, 'after'> {
   phase: string;
   lane: Lane;
-  needs: readonly string[];
+  /** Steps of the same plan. */
+  needs: readonly StepId[];
   /** Why it is planned: `missing`, `mode 0644, should be 0600`, ... */
   reason: string;
+}
+
+/** The same step, with more to wait for. */
+export function waiting<D extends Desired>(step: D, { needs = [], after = [] }: Pick<Desired, 'needs' | 'after'>): D {
+  return {
+    ...step,
+    ...(needs.length > 0 ? { needs: [...(step.needs ?? []), ...needs] } : {}),
+    ...(after.length > 0 ? { after: [...(step.after ?? []), ...after] } : {}),
+  };
 }

@@ -1,4 +1,5 @@
 import { imageReference } from '../artifacts/catalogue.ts';
+import { kubeApiserver } from '../components/kube-apiserver.ts';
 import { metricsServerCertificate } from '../components/metrics-server.ts';
 import { controlPlanes, dnsServiceAddress, isNode, PKI } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
@@ -8,10 +9,10 @@ import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { dropUnreadable } from './foreign/objects.ts';
-import { identityStep } from './identity.ts';
 import { certificateState, referenceState } from './issue-certificates.ts';
-import { apiStep, applyManifest, isApplied, removeService } from './manifests.ts';
-import { speakerOf } from './nodes.ts';
+import { applyManifest, isApplied, removeService } from './manifests.ts';
+import { observerOf } from './nodes.ts';
+import { addonStep, apiStep, identityStep, unitStep } from './step-ids.ts';
 
 export const addons: Phase<Context> = {
   id: 'addons',
@@ -19,13 +20,12 @@ export const addons: Phase<Context> = {
   summary: 'Grants the components’ permissions, and starts CoreDNS and metrics-server.',
   plan(context) {
     const { cluster } = context;
-    const speaker = speakerOf(context);
-    if (!speaker) return [];
-    const id = (slug: string): string => `${speaker.name}/addons/${slug}`;
-    const apply = (name: string, words: string, text: string): Desired => ({
-      id: id(name),
-      host: speaker.name,
-      words,
+    const observer = observerOf(context);
+    if (!observer) return [];
+    const apply = (name: string, summary: string, text: string): Desired => ({
+      id: addonStep(observer, name),
+      host: observer.name,
+      summary,
       action: applyManifest(name, text),
       lane: 'api',
     });
@@ -33,12 +33,12 @@ export const addons: Phase<Context> = {
     const work: Desired[] = [
       apply('access', 'grant the components their permissions', context.render('cluster/access.yaml.hbs', { clusterAdmins, superAdmins })),
       {
-        id: id('identity'),
-        host: speaker.name,
-        words: "write the cluster's id into it",
+        id: addonStep(observer, 'identity'),
+        host: observer.name,
+        summary: "write the cluster's id into it",
         action: applyManifest('identity', context.render('cluster/identity.yaml.hbs', {}), 'cluster id'),
         lane: 'api',
-        needs: [identityStep(speaker)],
+        needs: [identityStep(observer)],
       },
       ...(cluster.addons.coredns && everyNodeWasRead(context) ? [apply('coredns', 'apply CoreDNS', coredns(context))] : []),
       ...metricsServer(context),
@@ -48,11 +48,11 @@ export const addons: Phase<Context> = {
         context.render('cluster/service-accounts.yaml.hbs', { namespaces: ['default', 'kube-node-lease', 'kube-public', 'kube-system'] }),
       ),
     ];
-    const unreadable = dropUnreadable(context, speaker);
+    const unreadable = dropUnreadable(context, observer);
     const ready: Desired = {
-      id: apiStep(speaker.name),
-      host: speaker.name,
-      words: 'wait until the API server is ready',
+      id: apiStep(observer),
+      host: observer.name,
+      summary: 'wait until the API server is ready',
       action: {
         kind: 'wait',
         // The unit is active when the API server is ready: it has asked by itself (kube-apiserver.service.hbs).
@@ -63,10 +63,10 @@ export const addons: Phase<Context> = {
         restarts: 12,
       },
       lane: 'api',
-      needs: [`${speaker.name}/kube-apiserver/unit`],
-      onlyWith: [
+      needs: [unitStep(observer, kubeApiserver)],
+      onlyIfAny: [
         ...[...unreadable, ...work].map((step) => step.id),
-        ...controlPlanes(cluster).map((host) => `${host.name}/kube-apiserver/unit`),
+        ...controlPlanes(cluster).map((host) => unitStep(host, kubeApiserver)),
       ],
     };
     return [ready, ...unreadable, ...work];
@@ -93,8 +93,8 @@ function coredns(context: Context): string {
 /** Through the control plane that has its certificate. */
 function metricsServer(context: Context): Desired[] {
   const { cluster, render, versions } = context;
-  const speaker = controlPlanes(cluster)[0]!;
-  if (!plannedHosts(context).includes(speaker)) return [];
+  const observer = controlPlanes(cluster)[0]!;
+  if (!plannedHosts(context).includes(observer)) return [];
   const { certificatePath: certificate, keyPath: key } = metricsServerCertificate;
   const authority = `${PKI}/ca.crt`;
   // The Secret first: without it no pod starts, and the kubelet looks for it again only after a while.
@@ -102,19 +102,19 @@ function metricsServer(context: Context): Desired[] {
     {
       name: 'metrics-server-tls',
       text: render('metrics-server/tls.yaml.hbs', { certificate, key, authority }),
-      filledIn: tlsInputs(context, speaker),
+      filledIn: tlsInputs(context, observer),
     },
     {
       name: 'metrics-server',
       text: render('metrics-server/metrics-server.yaml.hbs', { image: imageReference('image-metrics-server', versions.metricsServer) }),
     },
   ];
-  const step = (name: string, words: string, action: ScriptAction): Desired => ({
-    id: `${speaker.name}/addons/${name}`,
-    host: speaker.name,
-    words,
+  const step = (name: string, summary: string, action: ScriptAction): Desired => ({
+    id: addonStep(observer, name),
+    host: observer.name,
+    summary,
     action,
-    needs: [apiStep(speaker.name)],
+    needs: [apiStep(observer)],
   });
   // Another certificate is no other wish.
   const wish = (filledIn: string | undefined, text: string): Pick<Desired, 'wanted'> =>
@@ -129,14 +129,14 @@ function metricsServer(context: Context): Desired[] {
       ...wish(filledIn, text),
     }));
   const manifests = parts.map(({ name }) => name);
-  if (!manifests.some((name) => isApplied(stateOf(context, speaker), name))) return [];
+  if (!manifests.some((name) => isApplied(stateOf(context, observer), name))) return [];
   return [
     step('metrics-server', 'remove metrics-server', removeService({ service: 'metrics-server', manifests, files: [certificate, key] })),
   ];
 }
 
 /** What the host's files are made of: another one means that the Secret must be written again. */
-function tlsInputs(context: Context, speaker: Host): string {
-  const { generation } = certificateState(context, speaker, metricsServerCertificate);
+function tlsInputs(context: Context, observer: Host): string {
+  const { generation } = certificateState(context, observer, metricsServerCertificate);
   return `certificate ${generation}, authority ${referenceState(context, 'authority:kubernetes').generation}`;
 }

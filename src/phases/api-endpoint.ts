@@ -4,14 +4,15 @@ import { controlPlanes, leasesInEtcd } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
-import { plannedHosts, type Context } from './context.ts';
-import { install } from './install.ts';
+import { plannedHosts, stateOf, type Context } from './context.ts';
+import { install, stepsOf, type Installation } from './install.ts';
+import { readyStep, reloadStep, unitStep } from './step-ids.ts';
 
 export const apiEndpoint: Phase<Context> = {
   id: 'api-endpoint',
   title: 'API endpoint on every node',
   summary: 'Starts the load balancer through which a node reaches all API servers.',
-  plan: (context) => withReloads(context, install(context, component)),
+  plan: (context) => install(context, component).flatMap(withReload(context)),
 };
 
 /** The same, with the list of API servers on every other host that was read: one that was not gets it from the next apply. */
@@ -25,38 +26,50 @@ export const everyApiEndpoint: Phase<Context> = {
 
 /** What names the control planes on hosts that are otherwise left alone; certificates and all else are the business of apply. */
 export function endpointLists(context: Context, hosts: readonly Host[]): Desired[] {
-  const readers = leasesInEtcd(context.cluster) ? [component, flanneld] : [component];
-  const steps = install({ ...context, limit: hosts.map(({ name }) => name) }, ...readers);
-  return withReloads(
-    context,
-    steps.filter(({ id }) => id.endsWith('/haproxy.cfg') || id.endsWith('/flanneld.service') || id.endsWith('/flanneld/unit')),
-  );
+  const limited = { ...context, limit: hosts.map(({ name }) => name) };
+  const lists = install(limited, component).map(({ host, component: reader, inputs }) => ({
+    host,
+    component: reader,
+    inputs: inputs.filter(isList).map(onItsOwn),
+    start: undefined,
+  }));
+  const stores = leasesInEtcd(context.cluster) ? install(limited, flanneld) : [];
+  return [
+    ...lists.flatMap(withReload(context)),
+    // etcd's members stand in its unit.
+    ...stores.flatMap(({ inputs, start }) => [inputs.at(-1)!, start!].map(onItsOwn)),
+  ];
 }
+
+const isList = ({ action }: Desired): boolean => action.kind === 'file' && action.path === CONFIG;
+
+/** Without the phases that bring what it is made of: that is on the host already. */
+const onItsOwn = ({ needs = [], after = [], ...step }: Desired): Desired => ({ ...step, after: [...needs, ...after] });
 
 /** Whether the load balancer has read its list. */
 export const ENDPOINT_PROBE = { name: 'api-endpoint', script: `! cmp -s ${CONFIG} ${CONFIG_IN_USE} || echo read` };
 
-/** The last thing on each of these hosts: a load balancer that runs reads its list again, once the API servers that are new in it serve. */
-function withReloads(context: Context, steps: readonly Desired[]): Desired[] {
-  return steps.flatMap((step) => {
-    const { host, id, action } = step;
-    const runs = context.states[host]?.units[API_ENDPOINT_UNIT]?.active === 'active';
-    if (action.kind !== 'file' || action.path !== CONFIG || !runs) return [step];
+/** The last thing on such a host: a load balancer that runs reads its list again, once the API servers that are new in it serve. */
+function withReload(context: Context): (installation: Installation) => Desired[] {
+  return (installation) => {
+    const { host } = installation;
+    const steps = stepsOf([installation]);
+    const list = steps.find(isList);
+    if (list === undefined || stateOf(context, host).units[API_ENDPOINT_UNIT]?.active !== 'active') return steps;
     const reload: Desired = {
       id: reloadStep(host),
-      host,
-      words: 'let the API endpoint read its list',
+      host: host.name,
+      summary: 'let the API endpoint read its list',
       action: {
         kind: 'script',
         script: `cmp -s ${CONFIG} ${CONFIG_IN_USE} || systemctl reload ${API_ENDPOINT_UNIT}`,
         done: { probe: ENDPOINT_PROBE.name, lines: ['read'] },
       },
       lane: 'reloads',
-      needs: [id, `${host}/api-endpoint/unit`, ...controlPlanes(context.cluster).map(({ name }) => `${name}/ready/units`)],
-      dueWith: [id],
+      needs: [list.id],
+      after: [unitStep(host, component), ...controlPlanes(context.cluster).map(readyStep)],
+      triggeredBy: [list.id],
     };
-    return [step, reload];
-  });
+    return [...steps, reload];
+  };
 }
-
-export const reloadStep = (host: string): string => `${host}/api-endpoint/reload`;

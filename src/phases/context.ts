@@ -7,17 +7,17 @@ import type { HostState } from '../engine/state.ts';
 import { emptyState } from '../engine/state.ts';
 import type { Facts } from '../facts/facts.ts';
 import type { Inventory } from '../pki/types.ts';
-import type { Unadmitted } from './settle.ts';
+import type { Unadmitted } from './normalise.ts';
 import type { Render } from './templates.ts';
 
 /** Everything that phases plan from. The same context gives the same plan. */
 export interface Context {
-  /** Settled: every host has its final name and private address. */
+  /** Normalised: every host has its final name and private address. */
   cluster: Cluster;
   /** Names of the only hosts that may be planned for; undefined: all. */
   limit?: readonly string[] | undefined;
-  /** The control plane that speaks for the cluster, whether the limit names it or not; undefined: see speakerOf. */
-  speaker?: string | undefined;
+  /** The observer, whether the limit names it or not; undefined: see observerOf. */
+  observer?: string | undefined;
   /** Hosts that a verb which only looks goes on without, and why they could not be read; the limit does not have them. */
   unread?: readonly { host: Host; error: SlipwayError }[] | undefined;
   /** By host name, as `states`. With a limit not of every host. */

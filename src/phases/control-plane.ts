@@ -4,11 +4,11 @@ import { kubeScheduler } from '../components/kube-scheduler.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Context } from './context.ts';
 import { install } from './install.ts';
-import { oneByOne } from './one-by-one.ts';
+import { inTurn } from './one-by-one.ts';
 
 export const controlPlane: Phase<Context> = {
   id: 'control-plane',
   title: 'Control plane',
   summary: 'Starts the API server, the controller manager and the scheduler; where they serve already, host by host.',
-  plan: (context) => oneByOne(context, install(context, kubeApiserver, kubeControllerManager, kubeScheduler)),
+  plan: (context) => install(context, kubeApiserver, kubeControllerManager, kubeScheduler).flatMap(inTurn(context)),
 };

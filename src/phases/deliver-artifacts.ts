@@ -9,14 +9,10 @@ import { isNode } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPT } from '../engine/state.ts';
-import { OPERATOR, type Desired } from '../engine/step.ts';
+import type { Desired, StepId } from '../engine/step.ts';
 import { osModule } from '../facts/os/index.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { issueStep } from './issue-certificates.ts';
-
-export const FETCH_STEP = `${OPERATOR}/fetch-artifacts/fetch`;
-export const deliveryStep = (host: Host, artefact: string): string => `${host.name}/deliver-artifacts/${artefact}`;
-const packageStep = (host: Host, name: string): string => `${host.name}/deliver-artifacts/package-${name}`;
+import { deliveryStep, fetchStep, issueStep, packageStep } from './step-ids.ts';
 
 /** Images that every node keeps, so that pods start without a registry. */
 export function nodeImages({ addons }: Pick<Cluster, 'addons'>): string[] {
@@ -36,10 +32,10 @@ export const deliverArtifacts: Phase<Context> = {
         return {
           id: deliveryStep(host, name),
           host: host.name,
-          words: `deliver ${name} ${version}`,
+          summary: `deliver ${name} ${version}`,
           action: { kind: 'artefact', name, version, digest: lockedDigest(context, host, name) },
           // Issuing takes a moment, and ten times that beside a stream of archives.
-          needs: [FETCH_STEP, issueStep(host)],
+          after: [fetchStep, issueStep(host)],
           lane,
         };
       });
@@ -52,7 +48,7 @@ export const deliverArtifacts: Phase<Context> = {
         return {
           id: packageStep(host, name),
           host: host.name,
-          words: `install the package ${names.join(', ')}${fromBundle ? ' from the bundle' : ''}`,
+          summary: `install the package ${names.join(', ')}${fromBundle ? ' from the bundle' : ''}`,
           action: {
             kind: 'package',
             names,
@@ -78,7 +74,7 @@ export function artefactNames(context: Context, host: Host): string[] {
   return [...binaries, ...(isNode(host) ? nodeImages(context.cluster) : [])];
 }
 
-export function packageSteps(host: Host, declaration: Declaration): string[] {
+export function packageSteps(host: Host, declaration: Declaration): StepId[] {
   return (declaration.packages ?? []).map(({ name }) => packageStep(host, name));
 }
 

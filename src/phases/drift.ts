@@ -22,7 +22,7 @@ export function isDrift(context: Context): (step: Step) => boolean {
     const whole = [`${step.host}/kubelet/unit`, `${step.host}/etcd/unit`].some((id) => id in recorded);
     if (!whole) return false;
     const before = recorded[step.id];
-    if (before === undefined) return step.mends === true || lasting.includes(step.action.kind);
+    if (before === undefined) return step.drift === true || lasting.includes(step.action.kind);
     // Records of versions before 0.1.0 are of the whole action.
     return before === wantedDigest(step) || before === wantedDigest({ action: step.action });
   };

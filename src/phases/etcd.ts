@@ -5,12 +5,13 @@ import { etcdMembers, isEtcdMember } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import { sha256 } from '../engine/actions/file.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { Desired } from '../engine/step.ts';
+import { stepId, waiting, type Desired, type StepId } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { install } from './install.ts';
+import { install, type Installation } from './install.ts';
 import { untilDone } from './manifests.ts';
-import { hasData, knownMembers, peerUrl, type Member } from './members.ts';
-import { oneByOne } from './one-by-one.ts';
+import { hasData, knownMembers, peerUrl, type KnownMembers, type Member } from './members.ts';
+import { inTurn } from './one-by-one.ts';
+import { unitStep } from './step-ids.ts';
 
 const ENVIRONMENT = '/etc/etcd/bootstrap.env';
 
@@ -20,52 +21,53 @@ export const etcd: Phase<Context> = {
   summary:
     'Starts all etcd members of a new cluster together, and restarts members that serve one after the other; adds later ones one at a time, as learners that are promoted when they have caught up.',
   plan(context) {
-    const steps = oneByOne(context, install(context, component));
+    const installations = install(context, component);
     const known = knownMembers(context);
-    if (!known) {
-      refuseUnknown(context);
-      return steps;
-    }
-    const { by, members } = known;
-    const joining = plannedHosts(context).filter((host) => isEtcdMember(host) && !isMember(context, members, host));
-    let before: string[] = [];
-    // What an earlier member lost with its disk is no member any more when it comes back.
-    let list = members.filter((member) => !joining.some((host) => peerUrl(host) === member.peerUrl));
-    for (const host of joining) {
-      const listed = members.find((member) => member.peerUrl === peerUrl(host));
-      const id = (slug: string): string => `${by.name}/etcd/${slug}-${host.name}`;
-      list = [...list, { id: '', name: host.name, peerUrl: peerUrl(host), started: false, learner: true }];
-      const environment = environmentOf(context, { members: list, state: 'existing' });
-      const own = (slug: string): string => `${host.name}/etcd/${slug}`;
-      const add: Desired = {
-        id: id('add'),
-        host: by.name,
-        words: `add ${host.name} to etcd as a learner`,
-        action: { kind: 'script', script: addLearner(host, listed?.started === true && !hasData(context, host) ? listed : undefined) },
-        ...(before.length > 0 ? { needs: before } : {}),
-      };
-      const promote: Desired = {
-        id: id('promote'),
-        host: by.name,
-        words: `promote ${host.name} when it has caught up`,
-        action: { kind: 'script', script: promoteLearner(host) },
-        needs: [own('unit')],
-      };
-      before = [promote.id];
-      const first = steps.findIndex((step) => step.host === host.name);
-      steps.splice(first, 0, add);
-      for (const [i, step] of steps.entries()) {
-        if (step.id === own(`file${ENVIRONMENT}`) && step.action.kind === 'file' && !hasData(context, host)) {
-          const { once: _, ...action } = step.action;
-          steps[i] = { ...step, action: { ...action, content: { text: environment } } };
-        }
-        if (step.id === own('unit')) steps[i] = { ...step, needs: [...(step.needs ?? []), add.id] };
-      }
-      steps.splice(steps.findLastIndex((step) => step.host === host.name) + 1, 0, promote);
-    }
-    return steps;
+    if (!known) refuseUnknown(context);
+    const joining = known ? installations.filter(({ host }) => !isMember(context, known.members, host)) : [];
+    return [
+      ...installations.filter((installation) => !joining.includes(installation)).flatMap(inTurn(context)),
+      ...(known ? joinInTurn(context, known, joining) : []),
+    ];
   },
 };
+
+/** One new member after the other: etcd takes one learner at a time. */
+function joinInTurn(context: Context, { by, members }: KnownMembers, joining: readonly Installation[]): Desired[] {
+  const hosts = joining.map(({ host }) => host);
+  // What an earlier member lost with its disk is no member any more when it comes back.
+  let list = members.filter((member) => !hosts.some((host) => peerUrl(host) === member.peerUrl));
+  let before: StepId[] = [];
+  return joining.flatMap(({ host, inputs, start }) => {
+    const listed = members.find((member) => member.peerUrl === peerUrl(host));
+    list = [...list, { id: '', name: host.name, peerUrl: peerUrl(host), started: false, learner: true }];
+    const environment = environmentOf(context, { members: list, state: 'existing' });
+    const add: Desired = {
+      id: stepId(by.name, 'etcd', `add-${host.name}`),
+      host: by.name,
+      summary: `add ${host.name} to etcd as a learner`,
+      action: { kind: 'script', script: addLearner(host, listed?.started === true && !hasData(context, host) ? listed : undefined) },
+      needs: before,
+    };
+    const promote: Desired = {
+      id: stepId(by.name, 'etcd', `promote-${host.name}`),
+      host: by.name,
+      summary: `promote ${host.name} when it has caught up`,
+      action: { kind: 'script', script: promoteLearner(host) },
+      needs: [unitStep(host, component)],
+    };
+    before = [promote.id];
+    const own = hasData(context, host) ? inputs : inputs.map((step) => bootstrapped(step, environment));
+    return [add, ...own, waiting(start!, { needs: [add.id] }), promote];
+  });
+}
+
+/** The same step; where it writes what a member starts from for the first time, with the members that it will find. */
+function bootstrapped(step: Desired, environment: string): Desired {
+  if (step.action.kind !== 'file' || step.action.path !== ENVIRONMENT) return step;
+  const { once: _, ...action } = step.action;
+  return { ...step, action: { ...action, content: { text: environment } } };
+}
 
 function isMember(context: Context, members: readonly Member[], host: Host): boolean {
   const listed = members.find((member) => member.peerUrl === peerUrl(host));

@@ -2,7 +2,8 @@ import type { Artefact } from '../artifacts/types.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPERATOR } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
-import { artefactNames, artefactOf, bundledPackages, FETCH_STEP, isDelivered } from './deliver-artifacts.ts';
+import { artefactNames, artefactOf, bundledPackages, isDelivered } from './deliver-artifacts.ts';
+import { fetchStep } from './step-ids.ts';
 
 export interface FetchParameters {
   artefacts: readonly Artefact[];
@@ -18,9 +19,9 @@ export const fetchArtifacts: Phase<Context> = {
     const parameters: FetchParameters = { artefacts };
     return [
       {
-        id: FETCH_STEP,
+        id: fetchStep,
         host: OPERATOR,
-        words: `fetch ${artefacts.length} artefacts for Kubernetes ${context.versions.kubernetes}`,
+        summary: `fetch ${artefacts.length} artefacts for Kubernetes ${context.versions.kubernetes}`,
         action: { kind: 'local', task: 'fetch', parameters },
       },
     ];

@@ -8,7 +8,8 @@ import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
-import { speakerOf } from './nodes.ts';
+import { observerOf } from './nodes.ts';
+import { flannelStoreStep } from './step-ids.ts';
 
 /** Of etcd as flannel's store, on a control plane where it is that: `user NAME` for each user, `authentication true`, `config SHA256`. */
 export const FLANNEL_STORE_PROBE = {
@@ -33,15 +34,15 @@ export const flannelStore: Phase<Context> = {
   plan(context) {
     const { cluster } = context;
     refuseOtherStore(context);
-    const speaker = speakerOf(context);
-    if (!leasesInEtcd(cluster) || !speaker) return [];
+    const observer = observerOf(context);
+    if (!leasesInEtcd(cluster) || !observer) return [];
     const all = ['root', 'kube-apiserver', ...etcdMembers(cluster).map(({ name }) => name)];
     const config = context.render('flanneld/net-conf.json.hbs', flannelConfig(cluster)).trim();
     return [
       {
-        id: flannelStoreStep(speaker.name),
-        host: speaker.name,
-        words: 'give flannel a user of its own in etcd',
+        id: flannelStoreStep(observer),
+        host: observer.name,
+        summary: 'give flannel a user of its own in etcd',
         action: {
           kind: 'script',
           script: storeScript(all, config),
@@ -54,8 +55,6 @@ export const flannelStore: Phase<Context> = {
     ];
   },
 };
-
-export const flannelStoreStep = (speaker: string): string => `${speaker}/flannel-store/users`;
 
 const CALL = `s_e() { ${ETCDCTL} --command-timeout=10s "$@"; }`;
 

@@ -28,7 +28,7 @@ import { MEMBERS_PROBE } from './members.ts';
 import { OURS_PROBE } from './reset/scripts.ts';
 import { RUNNING_PROBE } from './running.ts';
 import { IMAGES_PROBE } from './runtime.ts';
-import { settle } from './settle.ts';
+import { normalise } from './normalise.ts';
 import type { Render } from './templates.ts';
 
 export interface GatherOptions {
@@ -70,18 +70,18 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     emit({ code: 'host.gathered', host: host.name });
     return [host.name, reading];
   };
-  const { needed, useful, speakers } = hostsToRead(cluster, limit, options.reach);
+  const { needed, useful, observers } = hostsToRead(cluster, limit, options.reach);
   const unread = new Map<string, SlipwayError>();
   const [these, others, spoken] = await Promise.all([
     options.tolerant ? everyAnswering(needed, read, { emit, unread }) : everyHost(needed, read),
     everyReachable(useful, read, emit),
-    untilOneSpeaks(speakers, read, emit),
+    untilOneSpeaks(observers, read, emit),
   ]);
   const all = [...these, ...others, ...spoken];
-  const speaker =
-    options.reach && options.reach.beside !== 'servers' ? speakerAmong(cluster, { limit: limit ?? [], read: all }) : undefined;
+  const observer =
+    options.reach && options.reach.beside !== 'servers' ? observerAmong(cluster, { limit: limit ?? [], read: all }) : undefined;
   const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries(all);
-  const settled = settle(cluster, Object.fromEntries(all.map(([name, { facts }]) => [name, facts])));
+  const settled = normalise(cluster, Object.fromEntries(all.map(([name, { facts }]) => [name, facts])));
   const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> =>
     Object.fromEntries(
       cluster.hosts.flatMap((host, i) => {
@@ -105,7 +105,7 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
             return error === undefined ? [] : [{ host, error }];
           }),
         }),
-    ...(speaker === undefined ? {} : { speaker: settled.cluster.hosts[cluster.hosts.indexOf(speaker)]!.name }),
+    ...(observer === undefined ? {} : { observer: settled.cluster.hosts[cluster.hosts.indexOf(observer)]!.name }),
     facts,
     unadmitted: settled.unadmitted,
     states,
@@ -126,15 +126,15 @@ export interface HostsToRead {
   /** Others: what is planned depends on them only in part. */
   useful: Host[];
   /** Control planes that are tried one after the other, until one works. */
-  speakers: Host[];
+  observers: Host[];
 }
 
 /**
- * `speaker`: one control plane beside the limit's hosts, whatever the state of all others; `all`: that, and every other host as far as it answers;
+ * `observer`: one control plane beside the limit's hosts, whatever the state of all others; `all`: that, and every other host as far as it answers;
  * `servers`: the other hosts of the control plane and of etcd as far as they answer, be it none. `without`: hosts that are not even tried.
  */
 export interface Reach {
-  beside: 'speaker' | 'all' | 'servers';
+  beside: 'observer' | 'all' | 'servers';
   without?: readonly string[];
 }
 
@@ -143,29 +143,29 @@ export interface Reach {
  * has both; and the other control planes and, for what a control plane does for the whole cluster, the other nodes, as far as they answer.
  */
 export function hostsToRead({ hosts, ...cluster }: Cluster, limit: readonly string[] | undefined, reach?: Reach): HostsToRead {
-  if (limit === undefined) return { needed: [...hosts], useful: [], speakers: [] };
+  if (limit === undefined) return { needed: [...hosts], useful: [], observers: [] };
   const indispensable = (host: Host): boolean => isIndispensable(cluster, host);
   const limited = (host: Host): boolean => limit.includes(host.name);
   if (reach) {
     const tried = (host: Host): boolean => reach.without?.includes(host.name) !== true;
     if (reach.beside === 'servers')
-      return { needed: hosts.filter(limited), useful: hosts.filter((host) => !limited(host) && isNamedByOthers(host)), speakers: [] };
+      return { needed: hosts.filter(limited), useful: hosts.filter((host) => !limited(host) && isNamedByOthers(host)), observers: [] };
     const needed = hosts.filter((host) => tried(host) && (limited(host) || indispensable(host)));
     const others = hosts.filter((host) => !needed.includes(host) && tried(host));
     return reach.beside === 'all'
-      ? { needed, useful: others, speakers: [] }
-      : { needed, useful: [], speakers: others.filter(({ roles }) => roles.includes('control-plane')) };
+      ? { needed, useful: others, observers: [] }
+      : { needed, useful: [], observers: others.filter(({ roles }) => roles.includes('control-plane')) };
   }
   const forAll = hosts.some((host) => limited(host) && host.roles.includes('control-plane'));
   const needed = hosts.filter((host) => limited(host) || indispensable(host));
-  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (isNamedByOthers(host) || forAll)), speakers: [] };
+  return { needed, useful: hosts.filter((host) => !needed.includes(host) && (isNamedByOthers(host) || forAll)), observers: [] };
 }
 
 const isNamedByOthers = (host: Host): boolean => isControlPlane(host) || isEtcdMember(host);
 
 /** Its name or address stands in files of others, and not in the cluster file: without its facts those files are not known. */
 export function isIndispensable(cluster: Omit<Cluster, 'hosts'>, host: Host): boolean {
-  const known = host.named && settle({ ...cluster, hosts: [host] }, {}).cluster.hosts[0]!.privateAddress !== undefined;
+  const known = host.named && normalise({ ...cluster, hosts: [host] }, {}).cluster.hosts[0]!.privateAddress !== undefined;
   return isNamedByOthers(host) && !known;
 }
 
@@ -186,7 +186,7 @@ async function untilOneSpeaks(
 }
 
 /** The control plane through which a verb for some hosts talks to the cluster. */
-function speakerAmong(
+function observerAmong(
   cluster: Cluster,
   { limit, read }: { limit: readonly string[]; read: readonly (readonly [string, Reading])[] },
 ): Host {
@@ -280,7 +280,7 @@ async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise
 
 const inspectRequest: InspectRequest = {
   roots: [...ownedRoots(), BIN, CNI_PLUGINS, `${VAR}/state.json`, ...identityFiles],
-  directories: [...new Set(components.flatMap(({ fills = [] }) => fills))],
+  directories: [...new Set(components.flatMap(({ sharedPaths: fills = [] }) => fills))],
   units: ownedRoots()
     .filter((path) => path.endsWith('.service'))
     .map((path) => basename(path)),

@@ -1,9 +1,8 @@
-import type { Host } from '../config/cluster.ts';
 import { VAR } from '../engine/state.ts';
 import type { Desired } from '../engine/step.ts';
 import type { ClusterTraces } from '../facts/facts.ts';
-import { REFERENCES_STEP } from './issue-certificates.ts';
 import { plannedHosts, type Context } from './context.ts';
+import { identityStep, sharedStep } from './step-ids.ts';
 
 /** Where a host keeps the id of its cluster. */
 const ID_FILE = `${VAR}/cluster-id`;
@@ -51,7 +50,7 @@ export function recordIdentity(context: Context): Desired[] {
   return plannedHosts(context).map((host) => ({
     id: identityStep(host),
     host: host.name,
-    words: `record the cluster's id in ${ID_FILE}`,
+    summary: `record the cluster's id in ${ID_FILE}`,
     action: {
       kind: 'file',
       path: ID_FILE,
@@ -59,11 +58,9 @@ export function recordIdentity(context: Context): Desired[] {
       owner: 'root:root',
       content: { ref: 'document:cluster-id', sha256: context.inventory.secrets['cluster-id']?.sha256 },
     },
-    needs: [REFERENCES_STEP],
+    after: [sharedStep],
   }));
 }
-
-export const identityStep = ({ name }: Pick<Host, 'name'>): string => `${name}/prepare-host/cluster-id`;
 
 /** What gathering looks at. */
 export const identityFiles: readonly string[] = [ID_FILE];

@@ -6,31 +6,45 @@ import { BIN } from '../components/topology.ts';
 import type { Component, FileSpec, Flag, UnitSpec } from '../components/component.ts';
 import type { Host } from '../config/cluster.ts';
 import { digestOf, wantedDigest } from '../engine/plan.ts';
-import type { Content, Desired, FileAction, UnitAction } from '../engine/step.ts';
-import { artefactVersion, deliveryStep, lockedDigest, packageSteps } from './deliver-artifacts.ts';
-import { foreignUnits, stopForeignStep } from './foreign/units.ts';
-import { certificateState, issueStep, referenceState, REFERENCES_STEP } from './issue-certificates.ts';
+import { stepId, waiting, type Content, type Desired, type FileAction, type UnitAction } from '../engine/step.ts';
+import { artefactVersion, lockedDigest, packageSteps } from './deliver-artifacts.ts';
+import { foreignUnits } from './foreign/units.ts';
+import { certificateState, referenceState } from './issue-certificates.ts';
 import { plannedHosts, type Context } from './context.ts';
+import { deliveryStep, issueStep, sharedStep, stopForeignStep, unitStep } from './step-ids.ts';
 
-/** The one way in which a component gets onto its hosts: users, directories, files, links, then the unit. */
-export function install(context: Context, ...wanted: readonly Component[]): Desired[] {
+/** A start, with everything that the process was started from. */
+export type UnitStep = Desired & { action: UnitAction };
+
+/** What brings one component to one host. */
+export interface Installation {
+  host: Host;
+  component: Component;
+  /** What its unit runs from: users, directories, files, links, kernel parameters, and the unit's own file last. */
+  inputs: readonly Desired[];
+  start: UnitStep | undefined;
+}
+
+/** The one way in which components get onto their hosts, host by host. */
+export function install(context: Context, ...wanted: readonly Component[]): Installation[] {
   return plannedHosts(context).flatMap((host) =>
     declarations(context, host)
       .filter(({ component }) => wanted.includes(component))
-      .flatMap((declared) => installOn(context, host, declared)),
+      .map((declared) => installOn(context, host, declared)),
   );
 }
 
-function installOn(context: Context, host: Host, { component, declaration }: Declared): Desired[] {
+export const stepsOf = (installations: readonly Installation[]): Desired[] =>
+  installations.flatMap(({ inputs, start }) => (start === undefined ? inputs : [...inputs, start]));
+
+function installOn(context: Context, host: Host, { component, declaration }: Declared): Installation {
   const steps: Desired[] = [];
-  const add = (slug: string, words: string, { needs = [], ...action }: Desired['action'] & { needs?: readonly string[] }): void => {
-    steps.push({
-      id: `${host.name}/${component.name}/${slug}`,
-      host: host.name,
-      words,
-      action: action,
-      ...(needs.length > 0 ? { needs } : {}),
-    });
+  const add = (
+    slug: string,
+    summary: string,
+    { needs = [], after = [], ...action }: Desired['action'] & Pick<Desired, 'needs' | 'after'>,
+  ): void => {
+    steps.push(waiting({ id: stepId(host.name, component.name, slug), host: host.name, summary, action }, { needs, after }));
   };
   const { user, directories = [], files = [], certificates = [], artefacts = [], links = {}, sysctls, unit } = declaration;
   const delivered = artefacts.map((name) => deliveryStep(host, name));
@@ -42,7 +56,7 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
       path,
       mode,
       owner,
-      ...(component.fills?.includes(path) ? { shared: true } : {}),
+      ...(component.sharedPaths?.includes(path) ? { shared: true } : {}),
     });
   for (const file of files) {
     const { path, mode = '0600', owner = 'root:root' } = file;
@@ -55,7 +69,7 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
       content,
       ...(isSecret(file) ? { secret: true } : {}),
       ...(file.once ? { once: true } : {}),
-      needs: 'ref' in content ? [REFERENCES_STEP] : [],
+      after: 'ref' in content ? [sharedStep] : [],
     });
   }
   for (const certificate of certificates) {
@@ -72,7 +86,7 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
           sha256: current ? (kind === 'key' ? issued!.keySha256 : issued!.certificateSha256) : undefined,
         },
         ...(kind === 'key' ? { secret: true } : {}),
-        needs: [issueStep(host)],
+        after: [issueStep(host)],
       });
     part(certificate.keyPath, 'key');
     part(certificate.certificatePath, 'certificate');
@@ -91,48 +105,47 @@ function installOn(context: Context, host: Host, { component, declaration }: Dec
     }
   }
   if (sysctls) add('sysctls', 'set kernel parameters', { kind: 'sysctl', settings: sysctls });
-  if (unit) {
-    const digestOfInputs = (of: 'process' | 'wish'): string => unitDigest(context, host, { component, declaration, of });
-    const [digest, wish] = [digestOfInputs('process'), digestOfInputs('wish')];
-    const file = (of: string): FileAction => ({
-      kind: 'file',
-      path: unit.path,
-      mode: unit.mode ?? '0600',
-      owner: 'root:root',
-      content: { text: renderUnit(context, { component, unit, inputs: of }) },
-    });
-    const process = (of: string): UnitAction => ({
-      kind: 'unit',
-      name: unit.name,
-      path: unit.path,
-      digest: of,
-      ...(unit.makes === undefined ? {} : { makes: unit.makes }),
-    });
-    steps.push({
-      id: `${host.name}/${component.name}/file${unit.path}`,
-      host: host.name,
-      words: `write ${unit.path}`,
-      action: file(digest),
-      wanted: wantedDigest({ action: file(wish) }),
-    });
-    const installed = packageSteps(host, declaration);
-    const start: Desired = {
-      id: `${host.name}/${component.name}/unit`,
-      host: host.name,
-      words: `start ${unit.name}`,
-      action: process(digest),
-      wanted: wantedDigest({ action: process(wish) }),
-      needs: [...delivered, ...installed],
-      dueWith: [
-        `${host.name}/${component.name}/file${unit.path}`,
-        ...artefacts.filter((name) => lockedDigest(context, host, name) !== undefined).map((name) => deliveryStep(host, name)),
-        ...(foreignUnits(context, host).includes(unit.name) ? [stopForeignStep(host.name)] : []),
-      ],
-    };
+  if (!unit) return { host, component, inputs: steps, start: undefined };
+  const digestOfInputs = (of: 'process' | 'wish'): string => unitDigest(context, host, { component, declaration, of });
+  const [digest, wish] = [digestOfInputs('process'), digestOfInputs('wish')];
+  const file = (inputs: string): FileAction => ({
+    kind: 'file',
+    path: unit.path,
+    mode: unit.mode ?? '0600',
+    owner: 'root:root',
+    content: { text: renderUnit(context, { component, unit, inputs }) },
+  });
+  const process = (inputs: string): UnitAction => ({
+    kind: 'unit',
+    name: unit.name,
+    path: unit.path,
+    digest: inputs,
+    ...(unit.makes === undefined ? {} : { makes: unit.makes }),
+  });
+  const unitFile: Desired = {
+    id: stepId(host.name, component.name, `file${unit.path}`),
+    host: host.name,
+    summary: `write ${unit.path}`,
+    action: file(digest),
+    wanted: wantedDigest({ action: file(wish) }),
+  };
+  steps.push(unitFile);
+  const packages = packageSteps(host, declaration);
+  const start: UnitStep = {
+    id: unitStep(host, component),
+    host: host.name,
+    summary: `start ${unit.name}`,
+    action: process(digest),
+    wanted: wantedDigest({ action: process(wish) }),
+    triggeredBy: [
+      unitFile.id,
+      ...artefacts.filter((name) => lockedDigest(context, host, name) !== undefined).map((name) => deliveryStep(host, name)),
+      ...(foreignUnits(context, host).includes(unit.name) ? [stopForeignStep(host)] : []),
+    ],
     // A package manager takes its time: what needs it waits there, and nothing else on the host waits for it.
-    steps.push(installed.length === 0 ? start : { ...start, lane: 'packages', needs: [...installed, ...steps.map(({ id }) => id)] });
-  }
-  return steps;
+    ...(packages.length === 0 ? { needs: delivered } : { lane: 'packages' as const, needs: [...packages, ...steps.map(({ id }) => id)] }),
+  };
+  return { host, component, inputs: steps, start };
 }
 
 /** CNI plugins are found by their directory, images are imported: neither is a command. */
@@ -199,5 +212,5 @@ function withExtra(flags: readonly Flag[], extra: Readonly<Record<string, string
 
 /** All paths below which files may lie that we wrote, for gathering and reset. */
 export function ownedRoots(): string[] {
-  return [...new Set(components.flatMap(({ owns }) => owns))].sort();
+  return [...new Set(components.flatMap(({ ownedPaths: owns }) => owns))].sort();
 }

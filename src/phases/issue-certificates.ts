@@ -7,16 +7,13 @@ import { OPERATOR, type Desired } from '../engine/step.ts';
 import { certificateStatus } from '../pki/status.ts';
 import type { Authority, CertificateSpec } from '../pki/types.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
+import { issueStep, sharedStep } from './step-ids.ts';
 
 /** Days before its end at which a leaf certificate is replaced. */
 const RENEW_BEFORE_DAYS = 90;
 
 const AUTHORITIES: readonly Authority[] = ['kubernetes', 'kubelet-client', 'etcd', 'front-proxy'];
 const DOCUMENTS = ['service-account.key', 'service-account.pub', 'encryption-config.yaml', 'client-ca.crt', 'cluster-id'] as const;
-
-/** Makes what the whole cluster shares. */
-export const REFERENCES_STEP = `${OPERATOR}/issue-certificates/cluster`;
-export const issueStep = (host: Host): string => `${OPERATOR}/issue-certificates/${host.name}`;
 
 export interface IssueParameters {
   host: string;
@@ -40,9 +37,9 @@ export const issueCertificates: Phase<Context> = {
     if (authorities.length + documents.length > 0) {
       const parameters: SharedParameters = { authorities, documents };
       steps.push({
-        id: REFERENCES_STEP,
+        id: sharedStep,
         host: OPERATOR,
-        words: `make ${madeForAll(authorities, documents)}`,
+        summary: `make ${madeForAll(authorities, documents)}`,
         action: { kind: 'local', task: 'make-shared', parameters },
       });
     }
@@ -53,9 +50,9 @@ export const issueCertificates: Phase<Context> = {
       steps.push({
         id: issueStep(host),
         host: OPERATOR,
-        words: `issue ${due.length} ${due.length === 1 ? 'certificate' : 'certificates'} for ${host.name} (${due.map(({ name }) => name).join(', ')})`,
+        summary: `issue ${due.length} ${due.length === 1 ? 'certificate' : 'certificates'} for ${host.name} (${due.map(({ name }) => name).join(', ')})`,
         action: { kind: 'local', task: 'issue', parameters },
-        ...(authorities.length > 0 ? { needs: [REFERENCES_STEP] } : {}),
+        ...(authorities.length > 0 ? { needs: [sharedStep] } : {}),
       });
     }
     return steps;

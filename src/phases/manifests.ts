@@ -81,13 +81,6 @@ ${untilDone('s_apply', 60)}`,
   };
 }
 
-/** Done when the API server of the control plane that speaks is ready. */
-export const apiStep = (speaker: string): string => `${speaker}/addons/api`;
-
-/** What must be there before anything of the user's own. */
-export const addonSteps = (speaker: string): string[] =>
-  ['access', 'coredns', 'metrics-server', 'service-accounts'].map((slug) => `${speaker}/addons/${slug}`);
-
 /** Whether a manifest of this name was applied, in whatever version. */
 export function isApplied({ probes }: HostState, name: string): boolean {
   return (probes[OBJECTS_PROBE.name] ?? '').split('\n').some((line) => line.startsWith(`applied ${name} `));

@@ -27,8 +27,14 @@ export function hasData(context: Context, host: Host): boolean {
   return probe(context, host).includes('data');
 }
 
-/** All members, and the control plane that told; undefined: there is no etcd yet, or none that answers. Throws MEMBERS_REFUSED (refused). */
-export function knownMembers(context: Context): { by: Host; members: Member[] } | undefined {
+/** All members, and the control plane that told. */
+export interface KnownMembers {
+  by: Host;
+  members: readonly Member[];
+}
+
+/** undefined: there is no etcd yet, or none that answers. Throws MEMBERS_REFUSED (refused). */
+export function knownMembers(context: Context): KnownMembers | undefined {
   for (const host of controlPlanes(context.cluster)) {
     const members = probe(context, host).flatMap((line) => {
       const [kind, id, status, name, url, , learner] = line.split(/, ?/);

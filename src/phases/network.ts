@@ -1,22 +1,34 @@
 import { etcdStore, flanneld } from '../components/flanneld.ts';
 import { kubeProxy } from '../components/kube-proxy.ts';
+import { leasesInEtcd } from '../components/topology.ts';
 import type { Phase } from '../engine/phase.ts';
+import { waiting, type Desired } from '../engine/step.ts';
 import { startedWithApi } from './api-clients.ts';
 import type { Context } from './context.ts';
-import { flannelStoreStep } from './flannel-store.ts';
-import { install } from './install.ts';
-import { speakerOf } from './nodes.ts';
+import { install, stepsOf, type Installation } from './install.ts';
+import { observerOf } from './nodes.ts';
+import { flannelStoreStep } from './step-ids.ts';
 
 export const network: Phase<Context> = {
   id: 'network',
   title: 'Pod network and Services',
   summary: 'Starts flanneld and kube-proxy on every node.',
-  plan(context) {
-    const speaker = speakerOf(context);
-    return startedWithApi(context, install(context, flanneld, kubeProxy)).map((step) =>
-      speaker && (step.id.endsWith(etcdStore.key) || step.id.endsWith(`/${flanneld.name}/unit`))
-        ? { ...step, needs: [...(step.needs ?? []), flannelStoreStep(speaker.name)] }
-        : step,
-    );
-  },
+  plan: (context) => stepsOf(startedWithApi(context, install(context, flanneld, kubeProxy).map(onceStoreIsMade(context)))),
 };
+
+/** Nobody gets a key to etcd before etcd asks its clients who they are. */
+function onceStoreIsMade(context: Context): (installation: Installation) => Installation {
+  const observer = observerOf(context);
+  if (!leasesInEtcd(context.cluster) || observer === undefined) return (installation) => installation;
+  const made = { needs: [flannelStoreStep(observer)] };
+  return ({ component, inputs, start, ...rest }) => {
+    if (component !== flanneld) return { component, inputs, start, ...rest };
+    const isKey = ({ action }: Desired): boolean => action.kind === 'file' && action.path === etcdStore.key;
+    return {
+      component,
+      inputs: inputs.map((step) => (isKey(step) ? waiting(step, made) : step)),
+      start: start && waiting(start, made),
+      ...rest,
+    };
+  };
+}

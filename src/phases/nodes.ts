@@ -1,10 +1,13 @@
 import { sh } from '../base/quote.ts';
+import { flanneld } from '../components/flanneld.ts';
+import { kubelet } from '../components/kubelet.ts';
 import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { Desired, ScriptAction } from '../engine/step.ts';
+import { stepId, type Desired, type ScriptAction } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { apiStep, untilDone } from './manifests.ts';
+import { untilDone } from './manifests.ts';
+import { apiStep, registerStep, unitStep } from './step-ids.ts';
 
 /** Last: a node that does not register is explained by the units of its own host, which are waited for before. */
 export const nodes: Phase<Context> = {
@@ -12,17 +15,18 @@ export const nodes: Phase<Context> = {
   title: 'Nodes',
   summary: 'Labels and taints the nodes.',
   plan(context) {
-    const speaker = speakerOf(context);
+    const observer = observerOf(context);
     const planned = plannedHosts(context);
-    if (!speaker) return [];
+    if (!observer) return [];
     const registers = planned.filter(hasLostItsNode(context)).map(registerAgain);
     const settings = groupAlike(planned.filter(isNode)).map((hosts): Desired => ({
-      id: `${speaker.name}/nodes/${hosts[0]!.name}`,
-      host: speaker.name,
-      words: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
+      id: stepId(observer.name, 'nodes', hosts[0]!.name),
+      host: observer.name,
+      summary: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
       action: nodeSettings(hosts),
       // A node that cannot register any more is not waited for.
-      needs: [apiStep(speaker.name), ...hosts.flatMap(({ name }) => [`${name}/kubelet/unit`, registerStep(name)])],
+      needs: hosts.map((host) => unitStep(host, kubelet)),
+      after: [apiStep(observer), ...hosts.map(registerStep)],
     }));
     return [...registers, ...settings];
   },
@@ -43,8 +47,6 @@ export function registeredNodes(context: Pick<Context, 'cluster' | 'states'>): S
   return text === '' ? undefined : new Set([...text.matchAll(/^\w+ (\S+) /gm)].map((match) => match[1]!));
 }
 
-const registerStep = (host: string): string => `${host}/nodes/register`;
-
 /** A kubelet registers its node when it starts, and never again. */
 function hasLostItsNode(context: Context): (host: Host) => boolean {
   const registered = registeredNodes(context);
@@ -56,12 +58,12 @@ function hasLostItsNode(context: Context): (host: Host) => boolean {
  * The node may get another pod network than it had; pods and the bridge are still in the old one then. Pods of a node that was deleted are deleted
  * with it, so that nothing is ended here which would have stayed.
  */
-function registerAgain({ name }: Host): Desired {
+function registerAgain(host: Host): Desired {
   return {
-    id: registerStep(name),
-    host: name,
-    words: `register the node ${name} again`,
-    mends: true,
+    id: registerStep(host),
+    host: host.name,
+    summary: `register the node ${host.name} again`,
+    drift: true,
     action: {
       kind: 'script',
       script: `s_net() { sed -n 's/^FLANNEL_SUBNET=//p' /run/flannel/subnet.env 2>/dev/null; }
@@ -86,17 +88,17 @@ done
 ip link delete cni0 2>/dev/null || :
 systemctl start --no-block kubelet.service`,
     },
-    needs: [`${name}/kubelet/unit`, `${name}/flanneld/unit`],
+    needs: [unitStep(host, kubelet), unitStep(host, flanneld)],
   };
 }
 
 /**
- * One control plane speaks for the cluster; the API is the same on all. It is one that works already, or the first. Undefined: the plan may touch
+ * The control plane through which a run asks and tells the API and etcd: both are the same on all. It is one that works already, or the first. Undefined: the plan may touch
  * none.
  */
-export function speakerOf(context: Context): Host | undefined {
+export function observerOf(context: Context): Host | undefined {
   const all = controlPlanes(context.cluster);
-  if (context.speaker !== undefined) return all.find(({ name }) => name === context.speaker);
+  if (context.observer !== undefined) return all.find(({ name }) => name === context.observer);
   const planned = plannedHosts(context).filter(isControlPlane);
   const works = (host: Host): boolean => (context.states[host.name]?.probes[NODES_PROBE.name] ?? '') !== '';
   return planned.find(works) ?? planned.find((host) => host === all[0]);
@@ -105,7 +107,7 @@ export function speakerOf(context: Context): Host | undefined {
 /** Nodes of the plan whose labels or taints are not what they should be, and stay so because the host that would set them is outside of the limit. */
 export function leftUnlabelled(context: Context): string[] {
   const planned = plannedHosts(context);
-  if (speakerOf(context)) return [];
+  if (observerOf(context)) return [];
   const lines = (context.states[controlPlanes(context.cluster)[0]!.name]?.probes[NODES_PROBE.name] ?? '').split('\n');
   return planned.filter((host) => isNode(host) && nodeLines(host).some((line) => !lines.includes(line))).map(({ name }) => name);
 }

@@ -3,7 +3,7 @@ import type { Cluster, Host } from '../config/cluster.ts';
 import { nodeNameComplaint } from '../config/syntax.ts';
 import type { Facts } from '../facts/facts.ts';
 
-export interface Settled {
+export interface Normalised {
   /** Hosts have their final name, a private address and an interface, as far as facts tell. */
   cluster: Cluster;
   /** By final name. */
@@ -22,8 +22,8 @@ export interface Unadmitted {
  * loaded; hosts without facts keep what the file says. Nothing is judged here: that is for the preflight checks. But what hosts say of themselves
  * is written to all others, so nothing is taken from them that the file could not say.
  */
-export function settle(cluster: Cluster, facts: Readonly<Record<string, Facts>>): Settled {
-  const names = settleNames(cluster.hosts, facts);
+export function normalise(cluster: Cluster, facts: Readonly<Record<string, Facts>>): Normalised {
+  const names = normaliseNames(cluster.hosts, facts);
   const addressed = cluster.hosts.map((host) => {
     const privateAddress = host.privateAddress ?? privateAddressOf(host, facts[host.name]);
     return { ...host, name: names.get(host.name)!, ...(privateAddress === undefined ? {} : { privateAddress }) };
@@ -84,7 +84,7 @@ function networksOf(
 }
 
 /** A hostname that is taken already, or cannot be a node's, leaves the host under the name it was loaded with, for the check that reports it. */
-function settleNames(hosts: readonly Host[], facts: Readonly<Record<string, Facts>>): Map<string, string> {
+function normaliseNames(hosts: readonly Host[], facts: Readonly<Record<string, Facts>>): Map<string, string> {
   const taken = new Set(hosts.filter(({ named }) => named).map(({ name }) => name));
   return new Map(
     hosts.map(({ name, named }) => {

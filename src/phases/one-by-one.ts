@@ -11,10 +11,11 @@ import type { Host } from '../config/cluster.ts';
 import { reasonFor } from '../engine/actions/index.ts';
 import { wantedDigest } from '../engine/plan.ts';
 import type { UnitState } from '../engine/state.ts';
-import type { Desired, UnitAction } from '../engine/step.ts';
+import { stepId, waiting, type Desired } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { foreignUnits } from './foreign/units.ts';
-import { install } from './install.ts';
+import { install, stepsOf, type Installation, type UnitStep } from './install.ts';
+import { servesStep, unitStep } from './step-ids.ts';
 
 /** Seconds; an API server may have long requests to end first. */
 const TIMEOUT = 180;
@@ -24,37 +25,39 @@ const RESTARTS = 12;
 /** What a cluster has several of so that one may be away: never two at a time. */
 const components: readonly Component[] = [etcd, kubeApiserver, kubeControllerManager, kubeScheduler];
 
-type UnitStep = Desired & { action: UnitAction };
-
 /**
  * Gives what serves its turn, host by host: on a host one component after the other, and the next host only when all of it is well there. Everything that
  * a component runs from is replaced in its turn and not before, and put back when it does not serve then: whoever restarts it meanwhile (a reboot, a
  * crash) finds what belongs together. What does not serve is started at once, and the others wait for it too. Hosts that are new to the cluster are
  * nobody's concern before they serve.
  */
-export function oneByOne(context: Context, steps: readonly Desired[]): Desired[] {
+export function inTurn(context: Context): (installation: Installation) => Desired[] {
   const turns = turnsOf(context);
   // Members with different authorities are no cluster that one of them could be spared from.
-  if (turns.some((host) => foreignUnits(context, host).length > 0)) return [...steps];
+  if (turns.some((host) => foreignUnits(context, host).length > 0)) return (installation) => stepsOf([installation]);
   const shared = new Map(turns.map((host) => [host, filesOf(context, host, node).map(({ id }) => id)]));
   const intact = new Map(turns.map((host) => [host, isIntact(context, host)]));
-  return steps.flatMap((step): Desired[] => {
-    const component = components.find(({ name }) => step.id.startsWith(`${step.host}/${name}/`));
-    const turn = turns.findIndex(({ name }) => name === step.host);
-    const host = turns[turn];
-    if (component === undefined || host === undefined) return [step];
+  return (installation) => {
+    const { host, component, inputs, start } = installation;
     const state = stateOf(context, host).units[`${component.name}.service`];
-    if (!state?.loaded) return [step];
-    if (!serves(state)) return isUnit(step) ? [step, gate(context, host, component)] : [step];
-    const before = turns.slice(0, turn).flatMap((other) => components.map(({ name }) => gateStep(other.name, name)));
-    const after = [...shared.get(host)!, ...before];
-    if (!intact.get(host)!) return isUnit(step) ? mended(context, host, { step, component, after }) : [step];
+    if (start === undefined || !turns.includes(host) || !state?.loaded) return stepsOf([installation]);
+    if (!serves(state)) return [...inputs, start, gate(context, host, component)];
+    const others = turns.slice(0, turns.indexOf(host));
+    const turn = {
+      needs: shared.get(host)!,
+      after: others.flatMap((other) => components.map((each) => servesStep(other, each))),
+    };
+    if (!intact.get(host)!) return mended(context, installation, turn);
     const change = `${host.name}/${component.name}`;
-    const taking: Desired = { ...step, lane: 'rollout', change, needs: [...(step.needs ?? []), ...after] };
-    if (!isUnit(taking)) return [taking];
+    const taking = <D extends Desired>(step: D): D => ({ ...waiting(step, turn), lane: 'rollout', change });
+    const restart = taking(start);
     const last: Desired = { ...gate(context, host, component), change };
-    return component === etcd ? [{ ...handOver(host), change }, withApiServer(context, host, taking), last] : [taking, last];
-  });
+    return [
+      ...inputs.map(taking),
+      ...(component === etcd ? [{ ...handOver(host), change }, withApiServer(context, host, restart)] : [restart]),
+      last,
+    ];
+  };
 }
 
 /**
@@ -73,16 +76,12 @@ function isIntact(context: Context, host: Host): boolean {
   });
 }
 
-function mended(
-  context: Context,
-  host: Host,
-  { step, component, after }: { step: UnitStep; component: Component; after: readonly string[] },
-): Desired[] {
+function mended(context: Context, { host, component, inputs, start }: Installation, turn: Pick<Desired, 'needs' | 'after'>): Desired[] {
   // An API server is restarted with its member of etcd.
   const restarted = component === etcd ? [etcd, kubeApiserver] : [component];
   const files = filesOf(context, host, ...restarted).map(({ id }) => id);
-  const taking: UnitStep = { ...step, lane: 'rollout', needs: [...(step.needs ?? []), ...files, ...after] };
-  return [component === etcd ? withApiServer(context, host, taking) : taking, gate(context, host, component)];
+  const restart: UnitStep = { ...waiting(waiting(start!, { needs: files }), turn), lane: 'rollout' };
+  return [...inputs, component === etcd ? withApiServer(context, host, restart) : restart, gate(context, host, component)];
 }
 
 /** What is broken first: the others cannot be spared before it is back. */
@@ -113,9 +112,9 @@ function withApiServer(context: Context, host: Host, step: UnitStep): UnitStep {
  */
 function handOver(host: Host): Desired {
   return {
-    id: `${host.name}/${etcd.name}/leadership`,
+    id: stepId(host.name, etcd.name, 'leadership'),
     host: host.name,
-    words: 'hand the leadership of etcd to another member, should it be here',
+    summary: 'hand the leadership of etcd to another member, should it be here',
     action: {
       kind: 'script',
       script: `s_etcd() { ${LOCAL_ETCDCTL} --dial-timeout=2s --command-timeout=5s "$@"; }
@@ -129,16 +128,16 @@ done
 :`,
     },
     lane: 'rollout',
-    onlyWith: [unitStep(host.name, etcd.name)],
+    onlyIfAny: [unitStep(host, etcd)],
   };
 }
 
 function gate(context: Context, host: Host, component: Component): Desired {
-  const unit = unitStep(host.name, component.name);
+  const unit = unitStep(host, component);
   return {
-    id: gateStep(host.name, component.name),
+    id: servesStep(host, component),
     host: host.name,
-    words: `wait until ${component.name} serves again`,
+    summary: `wait until ${component.name} serves again`,
     action: {
       kind: 'wait',
       condition: healthOf(context, host, component),
@@ -147,21 +146,14 @@ function gate(context: Context, host: Host, component: Component): Desired {
       restarts: RESTARTS,
     },
     needs: [unit],
-    onlyWith: [unit],
+    onlyIfAny: [unit],
     lane: 'rollout',
   };
 }
 
-const unitStep = (host: string, component: string): string => `${host}/${component}/unit`;
-const gateStep = (host: string, component: string): string => `${host}/${component}/serves`;
-
-function isUnit(step: Desired): step is UnitStep {
-  return step.action.kind === 'unit';
-}
-
 /** Everything of these components but their start. */
 function filesOf(context: Context, { name }: Host, ...wanted: readonly Component[]): Desired[] {
-  return install({ ...context, limit: [name] }, ...wanted).filter(({ action }) => action.kind !== 'unit');
+  return install({ ...context, limit: [name] }, ...wanted).flatMap(({ inputs }) => inputs);
 }
 
 const serves = ({ active }: Pick<UnitState, 'active'>): boolean => active === 'active' || active === 'reloading';

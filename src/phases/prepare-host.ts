@@ -3,12 +3,12 @@ import { kernelModules, node } from '../components/node.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { VAR } from '../engine/state.ts';
-import type { Desired } from '../engine/step.ts';
+import { stepId, type Desired } from '../engine/step.ts';
 import { artefactNames, artefactVersion } from './deliver-artifacts.ts';
 import { plannedHosts, type Context } from './context.ts';
 import { stopForeign } from './foreign/units.ts';
 import { recordIdentity } from './identity.ts';
-import { install } from './install.ts';
+import { install, stepsOf } from './install.ts';
 
 export const prepareHost: Phase<Context> = {
   id: 'prepare-host',
@@ -17,12 +17,12 @@ export const prepareHost: Phase<Context> = {
   plan: (context) => [
     ...stopForeign(context),
     ...plannedHosts(context).flatMap((host) => [...record(context, host), ...modules(context, host)]),
-    ...install(context, node),
+    ...stepsOf(install(context, node)),
     ...recordIdentity(context),
   ],
 };
 
-/** What we are about to put on the host, written before any of it: reset finds everything even if the run never ends. */
+/** What will be on the host, for whoever reads it there. Reset goes by what was written down before each thing was done. */
 function record(context: Context, host: Host): Desired[] {
   const declared = declarations(context, host).map(({ declaration }) => declaration);
   const state = {
@@ -36,9 +36,9 @@ function record(context: Context, host: Host): Desired[] {
   };
   return [
     {
-      id: `${host.name}/prepare-host/state`,
+      id: stepId(host.name, 'prepare-host', 'state'),
       host: host.name,
-      words: `record what belongs to the cluster in ${VAR}/state.json`,
+      summary: `record what belongs to the cluster in ${VAR}/state.json`,
       action: {
         kind: 'file',
         path: `${VAR}/state.json`,
@@ -56,10 +56,10 @@ function modules(context: Context, host: Host): Desired[] {
   if (!kernelModules.some((name) => unloaded.includes(name))) return [];
   return [
     {
-      id: `${host.name}/prepare-host/modules`,
+      id: stepId(host.name, 'prepare-host', 'modules'),
       host: host.name,
-      words: `load the kernel modules ${kernelModules.join(', ')}`,
-      mends: true,
+      summary: `load the kernel modules ${kernelModules.join(', ')}`,
+      drift: true,
       action: {
         kind: 'script',
         script: `for m in ${kernelModules.join(' ')}; do [ -d /sys/module/$m ] || note modules "$m"; done\nmodprobe -a ${kernelModules.join(' ')}`,

@@ -1,8 +1,10 @@
 import { declarations } from '../components/declare.ts';
+import { kubeApiserver } from '../components/kube-apiserver.ts';
 import { controlPlanes } from '../components/topology.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
+import { readyStep, unitStep } from './step-ids.ts';
 
 /** Seconds; a kubelet waits for its API server, flanneld for its node: the slowest host decides. */
 const TIMEOUT = 180;
@@ -18,9 +20,9 @@ export const ready: Phase<Context> = {
       const started = declarations(context, host).filter(({ declaration }) => declaration.unit);
       const units = started.map(({ declaration }) => declaration.unit!.name);
       return {
-        id: `${host.name}/ready/units`,
+        id: readyStep(host),
         host: host.name,
-        words: 'wait until its units are up',
+        summary: 'wait until its units are up',
         action: {
           kind: 'wait',
           condition: allActive(units),
@@ -28,12 +30,10 @@ export const ready: Phase<Context> = {
           units,
           restarts: RESTARTS,
         },
+        needs: started.map(({ component }) => unitStep(host, component)),
         // Without an API server nothing here gets ready; when it cannot be started any more, nobody waits for it.
-        needs: [
-          ...started.map(({ component }) => `${host.name}/${component.name}/unit`),
-          ...controlPlanes(context.cluster).map(({ name }) => `${name}/kube-apiserver/unit`),
-        ],
-        onlyWith: started.map(({ component }) => `${host.name}/${component.name}/unit`),
+        after: controlPlanes(context.cluster).map((server) => unitStep(server, kubeApiserver)),
+        onlyIfAny: started.map(({ component }) => unitStep(host, component)),
       };
     }),
 };

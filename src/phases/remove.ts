@@ -13,14 +13,15 @@ import {
 } from '../components/topology.ts';
 import type { Cluster, Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import type { Desired } from '../engine/step.ts';
-import { endpointLists, reloadStep } from './api-endpoint.ts';
+import { stepId, waiting, type Desired, type StepId } from '../engine/step.ts';
+import { endpointLists } from './api-endpoint.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { drainScript } from './drain.ts';
 import { forgetLease } from './flannel-store.ts';
 import { untilDone } from './manifests.ts';
 import { knownMembers, type Member } from './members.ts';
-import { NODES_PROBE, speakerOf } from './nodes.ts';
+import { NODES_PROBE, observerOf } from './nodes.ts';
+import { reloadStep, removalStep, resetStep } from './step-ids.ts';
 
 export interface Removal {
   /** The hosts are gone for ever: nothing is done on them. */
@@ -31,9 +32,9 @@ export interface Removal {
   timeout: number;
 }
 
-/** What the control plane that speaks does for a host that leaves; nothing is planned of it that is done already. */
-const stepOf = (context: Context, what: 'drain' | 'leave-etcd' | 'node', host: Host): string =>
-  `${speakerOf(context)!.name}/remove/${what}-${host.name}`;
+/** What the observer does for a host that leaves; nothing is planned of it that is done already. */
+const stepOf = (context: Context, what: 'drain' | 'leave-etcd' | 'node', host: Host): StepId =>
+  removalStep(observerOf(context)!, what, host);
 
 /** Evicts the pods, so that what runs there starts elsewhere first. */
 export function drain({ dead, force, timeout }: Removal): Phase<Context> {
@@ -46,9 +47,9 @@ export function drain({ dead, force, timeout }: Removal): Phase<Context> {
         .filter((host) => isNode(host) && nodeExists(context, host))
         .map((host): Desired => ({
           id: stepOf(context, 'drain', host),
-          host: speakerOf(context)!.name,
+          host: observerOf(context)!.name,
           concerns: host.name,
-          words: dead ? `cordon ${host.name}` : `cordon and drain ${host.name}`,
+          summary: dead ? `cordon ${host.name}` : `cordon and drain ${host.name}`,
           action: dead
             ? { kind: 'script', script: `${KUBECTL} cordon ${quote(host.name)}` }
             : {
@@ -74,10 +75,7 @@ export const leaveEndpoints: Phase<Context> = {
     const leaving = plannedHosts(context).filter(isControlPlane);
     if (leaving.length === 0) return [];
     const drained = leaving.map((host) => stepOf(context, 'drain', host));
-    return endpointLists(afterwards(context), reached(context)).map((step) => ({
-      ...step,
-      needs: [...(step.needs ?? []), ...drained],
-    }));
+    return endpointLists(afterwards(context), reached(context)).map((step) => waiting(step, { after: drained }));
   },
 };
 
@@ -94,18 +92,18 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
     summary: 'Stops the control plane of the host, and takes its member out of etcd.',
     plan(context) {
       const known = knownMembers(afterwards(context));
-      const unlisted = reached(context).map(({ name }) => reloadStep(name));
+      const unlisted = reached(context).map(reloadStep);
       return plannedHosts(context).flatMap((host): Desired[] => {
         const member = known?.members.find(({ name }) => name === host.name);
         const stopApi: Desired = {
-          id: `${host.name}/remove/control-plane`,
+          id: stepId(host.name, 'remove', 'control-plane'),
           host: host.name,
-          words: 'stop its API server, controller manager and scheduler',
+          summary: 'stop its API server, controller manager and scheduler',
           action: {
             kind: 'script',
             script: 'systemctl stop kube-apiserver.service kube-controller-manager.service kube-scheduler.service 2>/dev/null || :',
           },
-          needs: [stepOf(context, 'drain', host), ...unlisted],
+          after: [stepOf(context, 'drain', host), ...unlisted],
         };
         const serves = isControlPlane(host) && !dead && context.facts[host.name] !== undefined;
         if (!member) return serves ? [stopApi] : [];
@@ -113,14 +111,14 @@ export function leaveEtcd({ dead }: Removal): Phase<Context> {
           ...(serves ? [stopApi] : []),
           {
             id: stepOf(context, 'leave-etcd', host),
-            host: speakerOf(context)!.name,
+            host: observerOf(context)!.name,
             concerns: host.name,
-            words: `take ${host.name} out of etcd`,
+            summary: `take ${host.name} out of etcd`,
             action: {
               kind: 'script',
               script: leaveScript(context, { host, member, heir: serves ? heirOf(context, known!.members, member) : undefined }),
             },
-            needs: [stepOf(context, 'drain', host), stopApi.id],
+            after: [stepOf(context, 'drain', host), stopApi.id],
           },
         ];
       });
@@ -138,13 +136,13 @@ export function onceForgotten(phase: Phase<Context>): Phase<Context> {
   return afterSteps(onceLeft(phase), (context, host) => [stepOf(context, 'node', host)]);
 }
 
-function afterSteps(phase: Phase<Context>, needs: (context: Context, host: Host) => string[]): Phase<Context> {
+function afterSteps(phase: Phase<Context>, steps: (context: Context, host: Host) => StepId[]): Phase<Context> {
   return {
     ...phase,
     plan: (context) =>
       phase.plan(context).map((step) => {
         const host = context.cluster.hosts.find(({ name }) => name === step.host)!;
-        return { ...step, needs: [...(step.needs ?? []), ...needs(context, host)] };
+        return waiting(step, { after: steps(context, host) });
       }),
   };
 }
@@ -158,20 +156,15 @@ export const forgetNodes: Phase<Context> = {
       .filter((host) => isNode(host) && nodeExists(context, host))
       .map((host): Desired => ({
         id: stepOf(context, 'node', host),
-        host: speakerOf(context)!.name,
+        host: observerOf(context)!.name,
         concerns: host.name,
-        words: `delete the node ${host.name}`,
+        summary: `delete the node ${host.name}`,
         action: {
           kind: 'script',
           script: `${KUBECTL} delete node ${quote(host.name)} --ignore-not-found${leasesInEtcd(context.cluster) ? `\n${forgetLease(nodeAddress(host))}` : ''}`,
         },
         // A kubelet that still runs would register it again, and a bridge that is left would have the subnet that the node loses.
-        needs: [
-          stepOf(context, 'drain', host),
-          stepOf(context, 'leave-etcd', host),
-          `${host.name}/reset/units`,
-          `${host.name}/reset/network`,
-        ],
+        after: [stepOf(context, 'drain', host), stepOf(context, 'leave-etcd', host), resetStep(host, 'units'), resetStep(host, 'network')],
       })),
 };
 
@@ -192,15 +185,15 @@ function leaveScript(context: Context, { host, member, heir }: Leaving): string 
   ].join('\n');
 }
 
-/** Of the members that stay and vote, the one on the host that speaks, else the first. */
+/** Of the members that stay and vote, the one on the observer, else the first. */
 function heirOf(context: Context, members: readonly Member[], leaving: Member): Member | undefined {
   const names = staying(context).map(({ name }) => name);
   const heirs = members.filter(({ id, name, started, learner }) => id !== leaving.id && started && !learner && names.includes(name));
-  return heirs.find(({ name }) => name === speakerOf(context)?.name) ?? heirs[0];
+  return heirs.find(({ name }) => name === observerOf(context)?.name) ?? heirs[0];
 }
 
 function nodeExists(context: Context, host: Host): boolean {
-  return (stateOf(context, speakerOf(context)!).probes[NODES_PROBE.name] ?? '')
+  return (stateOf(context, observerOf(context)!).probes[NODES_PROBE.name] ?? '')
     .split('\n')
     .some((line) => line.startsWith(`version ${host.name} `));
 }

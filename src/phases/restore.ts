@@ -4,6 +4,7 @@ import { isControlPlane, isEtcdMember, KUBECTL } from '../components/topology.ts
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { VAR } from '../engine/state.ts';
+import { stepId } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
 import { hasData, knownMembers } from './members.ts';
@@ -23,9 +24,9 @@ export const restoreMember: Phase<Context> = {
   summary: 'Makes one member that is left the only one of an etcd with its data; a copy of that data is kept on the host.',
   plan: (context) =>
     plannedHosts(context).map((host) => ({
-      id: `${host.name}/restore/etcd`,
+      id: stepId(host.name, 'restore', 'etcd'),
       host: host.name,
-      words: `make ${host.name} the only member of etcd, with the data that it has`,
+      summary: `make ${host.name} the only member of etcd, with the data that it has`,
       action: { kind: 'script', script: forceNewCluster(host) },
     })),
 };

@@ -4,17 +4,18 @@ import { isNode } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { OPT } from '../engine/state.ts';
-import type { Desired } from '../engine/step.ts';
+import { stepId, type Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
-import { artefactVersion, deliveryStep, nodeImages } from './deliver-artifacts.ts';
-import { install } from './install.ts';
+import { artefactVersion, nodeImages } from './deliver-artifacts.ts';
+import { install, stepsOf } from './install.ts';
+import { deliveryStep, unitStep } from './step-ids.ts';
 
 export const runtime: Phase<Context> = {
   id: 'runtime',
   title: 'Container runtime',
   summary: 'Starts containerd and imports the images that every node keeps.',
   plan: (context) => [
-    ...install(context, containerd),
+    ...stepsOf(install(context, containerd)),
     ...plannedHosts(context)
       .filter(isNode)
       .flatMap((host) => nodeImages(context.cluster).map((name) => importImage(context, host, name))),
@@ -28,9 +29,9 @@ function importImage(context: Context, host: Host, name: string): Desired {
   const reference = imageReference(name, version);
   const { socket, unit } = containerdPlace(context.facts[host.name]!);
   return {
-    id: `${host.name}/runtime/${name}`,
+    id: stepId(host.name, 'runtime', name),
     host: host.name,
-    words: `import the image ${reference}`,
+    summary: `import the image ${reference}`,
     action: {
       kind: 'script',
       // The socket appears a moment after the unit is started.
@@ -38,7 +39,7 @@ function importImage(context: Context, host: Host, name: string): Desired {
 ${CTR} images import --local --digests=false ${OPT}/${name}/${version}/${name}.tar`,
       done: { probe: IMAGES_PROBE.name, lines: [reference] },
     },
-    needs: [deliveryStep(host, name), `${host.name}/${containerd.name}/unit`],
+    needs: [deliveryStep(host, name), unitStep(host, containerd)],
     lane: 'images',
   };
 }

@@ -3,10 +3,11 @@ import { KUBECTL } from '../components/topology.ts';
 import { sha256 } from '../engine/actions/file.ts';
 import type { Phase } from '../engine/phase.ts';
 import { RUN } from '../engine/state.ts';
-import type { Desired } from '../engine/step.ts';
+import { stepId, type Desired } from '../engine/step.ts';
 import { stateOf, type Context } from './context.ts';
-import { addonSteps, OBJECTS_PROBE, RECORD, untilDone } from './manifests.ts';
-import { speakerOf } from './nodes.ts';
+import { OBJECTS_PROBE, RECORD, untilDone } from './manifests.ts';
+import { observerOf } from './nodes.ts';
+import { addonStep } from './step-ids.ts';
 
 /** The reference by which a step asks for the text of the manifests, which may hold secrets. */
 export const MANIFESTS_TEXT = 'manifests:text';
@@ -18,23 +19,24 @@ export const userManifests: Phase<Context> = {
   summary: 'Applies what spec.addons.manifests names, and deletes what left these files.',
   plan(context) {
     const { manifests } = context;
-    const speaker = speakerOf(context);
-    if (manifests === undefined || !speaker) return [];
-    const probe = stateOf(context, speaker).probes[OBJECTS_PROBE.name] ?? '';
+    const observer = observerOf(context);
+    if (manifests === undefined || !observer) return [];
+    const probe = stateOf(context, observer).probes[OBJECTS_PROBE.name] ?? '';
     const digest = sha256(manifests.text);
     const wanted = manifests.objects.map(stub);
     const recorded = probe.split('\n').filter((line) => line.startsWith('{'));
     const apply: Desired = {
-      id: `${speaker.name}/user-manifests/apply`,
-      host: speaker.name,
-      words: `apply ${count(wanted.length)} of spec.addons.manifests`,
+      id: stepId(observer.name, 'user-manifests', 'apply'),
+      host: observer.name,
+      summary: `apply ${count(wanted.length)} of spec.addons.manifests`,
       action: {
         kind: 'script',
         script: applyScript({ digest, wanted, bytes: Buffer.byteLength(manifests.text) }),
         stdin: [MANIFESTS_TEXT],
         done: { probe: OBJECTS_PROBE.name, lines: [`manifests ${digest}`, ...manifests.objects.map(presence)] },
       },
-      needs: addonSteps(speaker.name),
+      // What the user's own may need.
+      after: ['access', 'coredns', 'metrics-server', 'service-accounts'].map((slug) => addonStep(observer, slug)),
     };
     const stale = recorded.filter((line) => !wanted.includes(line));
     const known = new Set(manifests.objects.map(identityOf));
@@ -43,9 +45,9 @@ export const userManifests: Phase<Context> = {
       .filter((object) => !known.has(identityOf(object)))
       .sort((a, b) => rank(a) - rank(b));
     const prune: Desired = {
-      id: `${speaker.name}/user-manifests/prune`,
-      host: speaker.name,
-      words:
+      id: stepId(observer.name, 'user-manifests', 'prune'),
+      host: observer.name,
+      summary:
         left.length === 0
           ? 'note the versions in which objects are written now'
           : `delete what left spec.addons.manifests: ${left.map(nameOf).join(', ')}`,

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { isSlipwayError, type SlipwayError } from '../base/errors.ts';
+import type { SlipwayError } from '../base/errors.ts';
 import { onAbort } from './abort.ts';
 import type { Asker } from './asker.ts';
 import { aborted, remoteError } from './errors.ts';
@@ -97,7 +97,7 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
       });
       stats.roundTrips++;
       shell.send(script, options);
-      const outcome = await untilGivenUp(shell, rights, { timeoutMs: options.timeoutMs ?? 60_000, interrupted: interrupted.fired });
+      const outcome = await untilGivenUp(shell, rights, { ...limitsOf(options), interrupted: interrupted.fired });
       // A shell in reserve may have been ended by the host meanwhile; nothing was run, so another one can be tried.
       if (outcome.kind === 'refused' && reserve && !(options.stdin instanceof Readable)) return await run(script, rights, options);
       return settle(outcome, rights);
@@ -109,17 +109,16 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
   const untilGivenUp = async (
     shell: RemoteShell,
     rights: Rights,
-    { timeoutMs, interrupted }: { timeoutMs: number; interrupted: Promise<never> },
+    { timeoutMs, silentMs, interrupted }: Limits & { interrupted: Promise<never> },
   ): Promise<Outcome> => {
     const begin = performance.now();
     const elapsed = (): string => `${Math.round(performance.now() - begin)} ms`;
-    let timer: NodeJS.Timeout | undefined;
-    const timedOut = new Promise<never>((_, reject) => {
-      // A longer time than a timer can hold (24 days) would fire at once.
-      if (timeoutMs < 2 ** 31) timer = setTimeout(() => reject(timeout(host, timeoutMs)), timeoutMs);
-    });
+    const exceeded = limitReached([
+      { ms: timeoutMs, since: () => begin, error: (rest) => timeout(host, timeoutMs, rest) },
+      { ms: silentMs, since: () => shell.lastActive(), error: (rest) => stuck(host, silentMs, rest) },
+    ]);
     try {
-      const outcome = await Promise.race([shell.outcome, timedOut, interrupted, shell.failedHere]);
+      const outcome = await Promise.race([shell.outcome, exceeded.reached, interrupted, shell.failedHere]);
       debug(`script: ${outcome.kind === 'done' ? `exit code ${outcome.result.code}` : outcome.kind} after ${elapsed()}`);
       return outcome;
     } catch (error) {
@@ -128,11 +127,11 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
         shell.abandon();
         const rest = ended ? 'its processes were ended' : 'its processes may still be running';
         debug(`script given up after ${elapsed()}: ${rest}`);
-        if (isSlipwayError(error) && error.code === 'REMOTE_TIMEOUT') throw timeout(host, timeoutMs, `; ${rest}`);
+        throw exceeded.explain(error, rest);
       }
       throw error;
     } finally {
-      clearTimeout(timer);
+      exceeded.forget();
     }
   };
 
@@ -159,7 +158,10 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
           await shell.outcome.catch(() => {});
           throw error;
         });
-        return settle(await untilGivenUp(shell, rights, { timeoutMs: Infinity, interrupted: new Promise<never>(() => {}) }), rights);
+        return settle(
+          await untilGivenUp(shell, rights, { timeoutMs: Infinity, silentMs: Infinity, interrupted: new Promise<never>(() => {}) }),
+          rights,
+        );
       }),
     close: () => link.close(),
   };
@@ -184,6 +186,62 @@ function outputLost({ name, user }: Target, code: number): SlipwayError {
     message: `a script on ${name} ended with exit code ${code}, but the end of its output did not arrive`,
     category: 'failed',
     hint: `A sudo that logs output can lose some of it. Switch that off for this user in sudoers: Defaults:${user} !log_output, !log_input`,
+  });
+}
+
+/** Milliseconds. */
+interface Limits {
+  timeoutMs: number;
+  silentMs: number;
+}
+
+const limitsOf = ({ timeoutMs, silentMs }: RunOptions): Limits => ({
+  timeoutMs: timeoutMs ?? (silentMs === undefined ? 60_000 : Infinity),
+  silentMs: silentMs ?? Infinity,
+});
+
+interface Limit {
+  ms: number;
+  since(): number;
+  error(rest: string): SlipwayError;
+}
+
+/** `reached` rejects with the error of the first limit that is reached, and never resolves. */
+function limitReached(limits: readonly Limit[]): {
+  reached: Promise<never>;
+  explain(error: unknown, rest: string): unknown;
+  forget(): void;
+} {
+  const timers = new Map<Limit, NodeJS.Timeout>();
+  let met: { limit: Limit; error: SlipwayError } | undefined;
+  const reached = new Promise<never>((_, reject) => {
+    const arm = (limit: Limit): void => {
+      const left = limit.ms - (performance.now() - limit.since());
+      // A longer time than a timer can hold (24 days) would fire at once.
+      if (left >= 2 ** 31) return;
+      if (left > 0)
+        return void timers.set(
+          limit,
+          setTimeout(() => arm(limit), left),
+        );
+      met ??= { limit, error: limit.error('') };
+      reject(met.error);
+    };
+    limits.forEach(arm);
+  });
+  reached.catch(() => {});
+  return {
+    reached,
+    explain: (error, rest) => (met !== undefined && error === met.error ? met.limit.error(`; ${rest}`) : error),
+    forget: () => timers.forEach((timer) => clearTimeout(timer)),
+  };
+}
+
+function stuck(host: string, silentMs: number, rest: string): SlipwayError {
+  return remoteError(host, 'REMOTE_TIMEOUT', {
+    message: `nothing was heard from a script on ${host}, and nothing taken by it, for ${silentMs / 1000} s${rest}`,
+    category: 'failed',
+    hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
   });
 }
 

@@ -3,8 +3,10 @@ import type { Readable, Writable } from 'node:stream';
 export interface RunOptions {
   /** What the script reads on its standard input: never part of any command line. Default: empty. */
   stdin?: Buffer | string | Readable | undefined;
-  /** Milliseconds until the script is given up with REMOTE_TIMEOUT. Default 60_000. */
+  /** Milliseconds until the script is given up with REMOTE_TIMEOUT. Default: 60_000 where `silentMs` is not given, else none. */
   timeoutMs?: number | undefined;
+  /** Milliseconds without a byte in either direction until the script is given up with REMOTE_TIMEOUT: what is slow is not stuck. Default: none. */
+  silentMs?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Where standard output goes instead of into the result, byte for byte; it is not ended. For what is too large for memory. */
   stdout?: Writable | undefined;

@@ -38,6 +38,8 @@ export interface RemoteShell {
    */
   readonly failedHere: Promise<never>;
   started(): Started | undefined;
+  /** When a byte went or came last, on the clock of performance.now(). */
+  lastActive(): number;
   /** Gives the channel up without waiting for the other side. */
   abandon(): void;
 }
@@ -48,6 +50,7 @@ const lingerMs = { complete: 200, incomplete: 2_000 };
 /** Attaches to a channel on which a command of script.ts runs. */
 export function remoteShell(channel: Channel, { host, marker, password, stats }: ShellOptions): RemoteShell {
   let started: Started | undefined;
+  let active = performance.now();
   let running = false;
   let empty = false;
   let job: { script: string; stdin: RunOptions['stdin'] } | undefined;
@@ -83,13 +86,17 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
     onData: (chunk) => guarded(() => useOutput(end!.push(chunk))),
   });
   const stderr = markedOutput(marker, 1, { onMarker: () => {}, onData: (chunk) => void text.stderr.push(chunk) });
-  channel.on('data', (chunk: Buffer) => {
+  const received = (chunk: Buffer): void => {
+    active = performance.now();
     stats.bytesReceived += chunk.length;
+  };
+  channel.on('data', (chunk: Buffer) => {
+    received(chunk);
     stdout.push(chunk);
     linger();
   });
   channel.stderr.on('data', (chunk: Buffer) => {
-    stats.bytesReceived += chunk.length;
+    received(chunk);
     stderr.push(chunk);
     // sudo asks for the password again: the end of its input makes it give up.
     if (password !== undefined && started === undefined && /try again/i.test(stderr.noise())) refused.fire();
@@ -153,7 +160,10 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
       }),
     ),
   );
-  input.on('data', (chunk: Buffer) => (stats.bytesSent += chunk.length));
+  input.on('data', (chunk: Buffer) => {
+    active = performance.now();
+    stats.bytesSent += chunk.length;
+  });
   input.pipe(channel);
   void closed.fired.then(() => {
     input.destroy();
@@ -164,6 +174,7 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
     ready: firstOf(ready, closed),
     send(script, { stdin, stdout: sink, onLine }) {
       job = { script, stdin };
+      active = performance.now();
       const lines = lineSplitter(onLine);
       if (sink === undefined) {
         useOutput = (chunk) => lines.push(text.stdout.push(chunk));
@@ -193,6 +204,7 @@ export function remoteShell(channel: Channel, { host, marker, password, stats }:
     outcome,
     failedHere,
     started: () => started,
+    lastActive: () => active,
     abandon() {
       // What is not read any more would keep the channel from being closed.
       useOutput = endOutput = () => {};

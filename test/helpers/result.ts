@@ -1,4 +1,4 @@
-import { SPEAKER_LABEL } from '../../src/checks/verify/trial-script.ts';
+import { OBSERVER_LABEL } from '../../src/checks/verify/trial-script.ts';
 import type { TestLab } from './lab.ts';
 
 /**
@@ -22,6 +22,6 @@ const OBJECTS = 'get namespaces,nodes,serviceaccounts,configmaps,services,deploy
 
 /** By host, and the objects in the cluster. A verification does not wait until its namespaces are gone. */
 export async function resultOf(lab: TestLab): Promise<Record<string, string>> {
-  await lab.kubectl(`wait --for=delete namespace -l ${SPEAKER_LABEL} --timeout=120s`);
+  await lab.kubectl(`wait --for=delete namespace -l ${OBSERVER_LABEL} --timeout=120s`);
   return { ...(await lab.everywhere(RESULT.replaceAll('@cluster@', lab.name))), objects: await lab.kubectl(OBJECTS) };
 }

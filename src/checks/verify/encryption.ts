@@ -13,7 +13,7 @@ export const encryption: VerifyCheck = {
   work: ({ namespace }) =>
     `${ETCDCTL} --command-timeout=10s get ${quote(`/registry/secrets/${namespace}/verify`)} --print-value-only | head -c 40 | tr -cd '[:print:]'`,
   run({ trial }) {
-    if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
+    if (trial.observer === undefined) return notTried(trial.problem ?? 'there is no trial');
     const said = (trial.work['encryption'] ?? '').trim();
     const provider = ENCRYPTED.exec(said)?.[1];
     if (provider !== undefined) return verdict([], { message: provider, data: { provider } });
@@ -22,7 +22,7 @@ export const encryption: VerifyCheck = {
       return verdict([failing([], 'a new Secret is stored in etcd as it is, not encrypted', { hint })], { message: '' });
     return verdict(
       [
-        failing(trial.speaker, 'the test Secret cannot be read from etcd', {
+        failing(trial.observer, 'the test Secret cannot be read from etcd', {
           evidence: said || 'no value',
           hint: 'look at the check of etcd',
         }),

@@ -138,7 +138,7 @@ function answer(check: VerifyCheck, looked: Looked): Answer {
 
 /** The hosts that the check covers, and of which nothing was seen. */
 function unseenBy({ covers, probe, trial: tries, id }: VerifyCheck, { context, seen, trial }: Looked): string[] {
-  if (covers === undefined || (tries && trial?.speaker === undefined)) return [];
+  if (covers === undefined || (tries && trial?.observer === undefined)) return [];
   const saw = (host: Host): boolean =>
     tries
       ? trial?.pods[host.name]?.address !== undefined

@@ -23,7 +23,7 @@ export const pods: VerifyCheck = {
   trial: true,
   run({ trial }) {
     if (trial.problem === UNANSWERED) return notTried(UNANSWERED);
-    if (trial.speaker === undefined) {
+    if (trial.observer === undefined) {
       const hint = 'look at what the checks of the API server and etcd say';
       return verdict([failing([], trial.problem ?? 'there is no trial', { hint, evidence: trial.evidence })], { message: '' });
     }

@@ -32,7 +32,7 @@ timeout ${seconds + 5} ${KUBECTL} -n ${namespace} wait --for=condition=Ready pod
 ${KUBECTL} -n ${namespace} get pod privileged --request-timeout=10s -o go-template='pod {{.spec.nodeName}} '"\${s_ready:-unready}"' {{.status.phase}}{{range .status.containerStatuses}}{{with .state.waiting}} {{.reason}} {{.message}}{{end}}{{with .state.terminated}} {{.reason}} {{.message}}{{end}}{{end}}'`;
   },
   run({ trial, cluster }) {
-    if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
+    if (trial.observer === undefined) return notTried(trial.problem ?? 'there is no trial');
     const said = trial.work['privileged'] ?? '';
     const here = answerOf(said, 'here');
     if (here === undefined) return notTried(trial.problem ?? 'no pod runs');

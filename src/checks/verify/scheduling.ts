@@ -13,7 +13,7 @@ export const scheduling: VerifyCheck = {
   ) => `timeout ${patience + 5} ${KUBECTL} -n ${quote(namespace)} wait --for=condition=Available deployment/scheduled --timeout=${patience}s >/dev/null 2>&1 && echo available
 ${KUBECTL} -n ${quote(namespace)} get pods -l app=scheduled --request-timeout=10s -o go-template='{{range .items}}pod {{with .spec.nodeName}}{{.}}{{else}}-{{end}} {{.status.phase}}{{range .status.conditions}}{{if and (eq .type "PodScheduled") (eq .status "False")}} {{.message}}{{end}}{{end}}{{range .status.containerStatuses}}{{with .state.waiting}} {{.reason}} {{.message}}{{end}}{{end}}{{"\\n"}}{{end}}'`,
   run({ trial }) {
-    if (trial.speaker === undefined) return notTried(trial.problem ?? 'there is no trial');
+    if (trial.observer === undefined) return notTried(trial.problem ?? 'there is no trial');
     const lines = (trial.work['scheduling'] ?? '').trim().split('\n');
     const [, node, why = ''] = lines.map((line) => /^pod (\S+) (.*)$/.exec(line)).find((match) => match !== null) ?? [];
     if (lines.includes('available')) return verdict([], { message: `on ${node ?? 'a node'}` });

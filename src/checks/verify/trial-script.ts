@@ -5,17 +5,17 @@ import { PRELUDE } from './probe.ts';
 
 /** Namespaces of verifications begin like this. */
 export const NAMESPACE_PREFIX = 'slipway-verify-';
-export const SPEAKER_LABEL = 'slipway.dev/verify';
+export const OBSERVER_LABEL = 'slipway.dev/verify';
 
 /** The trial's other namespace: it asks for nothing of Pod Security, and gets what the cluster enforces everywhere. */
 export function unlabelledNamespace(namespace: string): string {
   return `${namespace}-unlabelled`;
 }
 
-export interface SpeakerOptions {
+export interface ObserverOptions {
   namespace: string;
   /** The control plane that the script runs on. */
-  speaker: string;
+  observer: string;
   manifest: string;
   /** Pods that are waited for, one on every node that can run pods. */
   pods: readonly string[];
@@ -34,7 +34,7 @@ export interface SpeakerOptions {
  * What a killed machine may have left is removed by the next: namespaces whose label names this host, because only one verification runs
  * on a host at a time; those of others when they are older than an hour.
  */
-export function speakerScript({ namespace, speaker, manifest, pods, work, patience, takeover }: SpeakerOptions): string {
+export function observerScript({ namespace, observer, manifest, pods, work, patience, takeover }: ObserverOptions): string {
   const end = 'SLIPWAY_MANIFEST';
   const inNamespace = `${KUBECTL} -n ${quote(namespace)}`;
   const names = pods.map((pod) => quote(`pod/${pod}`)).join(' ');
@@ -77,13 +77,13 @@ s_code=$?
 echo '@created'; cat "$s_d/created"
 [ $s_code = 0 ] || { echo '@problem the objects of the trial could not be made'; exit 0; }
 s_old() {
-  ${KUBECTL} get namespaces -l ${SPEAKER_LABEL} -o go-template='{{range .items}}{{.metadata.name}} {{index .metadata.labels ${JSON.stringify(SPEAKER_LABEL)}}} {{.metadata.creationTimestamp}} {{.status.phase}}{{"\\n"}}{{end}}' |
+  ${KUBECTL} get namespaces -l ${OBSERVER_LABEL} -o go-template='{{range .items}}{{.metadata.name}} {{index .metadata.labels ${JSON.stringify(OBSERVER_LABEL)}}} {{.metadata.creationTimestamp}} {{.status.phase}}{{"\\n"}}{{end}}' |
   while read -r s_name s_of s_since s_phase; do
     case $s_name in ${quote(namespace)} | ${quote(unlabelledNamespace(namespace))}) continue ;; esac
     s_age=$(($(date +%s) - $(date -d "$s_since" +%s)))
     # An empty namespace needs some seconds to go; after a minute something holds it.
     if [ "$s_phase" = Terminating ]; then [ "$s_age" -gt 60 ] || continue; fi
-    [ "$s_of" = ${quote(speakerLabel(speaker))} ] || [ "$s_age" -gt 3600 ] || continue
+    [ "$s_of" = ${quote(observerLabel(observer))} ] || [ "$s_age" -gt 3600 ] || continue
     ${KUBECTL} -n "$s_name" delete pods --all --force --grace-period=0 --wait=false
     [ "$s_phase" = Terminating ] || ${KUBECTL} delete namespace "$s_name" --wait=false
     echo "removed $s_name"
@@ -118,7 +118,7 @@ while :; do s_run sleep 3600; done
 }
 
 /** At most 63 characters, with a letter or digit at the end (Kubernetes' rule for label values). */
-export function speakerLabel(name: string): string {
+export function observerLabel(name: string): string {
   return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, '');
 }
 

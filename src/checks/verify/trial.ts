@@ -7,14 +7,14 @@ import type { Host } from '../../config/cluster.ts';
 import type { Session } from '../../remote/runner.ts';
 import { freePort, hostPort } from './host-port.ts';
 import { TAKEOVER } from './leader.ts';
-import { callerScript, NAMESPACE_PREFIX, speakerLabel, speakerScript, unlabelledNamespace } from './trial-script.ts';
+import { callerScript, NAMESPACE_PREFIX, observerLabel, observerScript, unlabelledNamespace } from './trial-script.ts';
 import type { VerifyCheck, VerifyContext } from './verify.ts';
 
 /** What pods of our own, one on every node, found out about the cluster. */
 export interface Trial {
   namespace: string;
   /** The control plane whose API server was used. */
-  speaker: string | undefined;
+  observer: string | undefined;
   /** Why nothing could be tried, and the lines that show it. */
   problem: string | undefined;
   evidence?: string;
@@ -23,7 +23,7 @@ export interface Trial {
   services: { echo: string; self: string } | undefined;
   /** What each node's pod and the node itself found when they called, by node. */
   calls: Readonly<Record<string, readonly Call[]>>;
-  /** What was done on the speaker for each check, by its id. */
+  /** What was done on the observer for each check, by its id. */
   work: Readonly<Record<string, string>>;
 }
 
@@ -66,16 +66,16 @@ export async function tryOut(
   const namespace = `${NAMESPACE_PREFIX}${suffix}`;
   let last: Trial = {
     namespace,
-    speaker: undefined,
+    observer: undefined,
     problem: context.unread.some(({ host }) => isControlPlane(host)) ? UNANSWERED : 'there is no control plane',
     pods: {},
     services: undefined,
     calls: {},
     work: {},
   };
-  for (const speaker of controlPlanes(context.cluster)) {
-    last = await tryFrom(context, { checks, namespace, speaker });
-    if (last.speaker !== undefined || context.stop.aborted) return last;
+  for (const observer of controlPlanes(context.cluster)) {
+    last = await tryFrom(context, { checks, namespace, observer });
+    if (last.observer !== undefined || context.stop.aborted) return last;
   }
   return last;
 }
@@ -83,10 +83,10 @@ export async function tryOut(
 interface From {
   checks: readonly VerifyCheck[];
   namespace: string;
-  speaker: Host;
+  observer: Host;
 }
 
-async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: From): Promise<Trial> {
+async function tryFrom(context: VerifyContext, { checks, namespace, observer }: From): Promise<Trial> {
   const nodes = context.cluster.hosts.filter(isNode);
   const pods: Record<string, TrialPod> = Object.fromEntries(nodes.map((host, i) => [host.name, { name: `echo-${i}` }]));
   const idle = nodes.filter((host) => !canRunPods(context, host));
@@ -94,13 +94,13 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
   const opened = checks.includes(hostPort) ? freePort(context) : undefined;
   const waitFor = nodes.filter((host) => !idle.includes(host)).map((host) => pods[host.name]!.name);
   const podOf = (node: string): string | undefined => (pods[node]?.problem === undefined ? pods[node]?.name : undefined);
-  const script = speakerScript({
+  const script = observerScript({
     namespace,
-    speaker: speaker.name,
+    observer: observer.name,
     manifest: context.render('verify/trial.yaml.hbs', {
       namespace,
       unlabelled: unlabelledNamespace(namespace),
-      speaker: speakerLabel(speaker.name),
+      observer: observerLabel(observer.name),
       port: PORT,
       hostPort: opened,
       image: imageReference('image-agnhost', context.versions.kubernetes),
@@ -110,7 +110,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     }),
     pods: waitFor,
     work: Object.fromEntries(
-      checks.flatMap((check) => (check.work ? [[check.id, check.work({ namespace, speaker, pods: waitFor, podOf }, context)]] : [])),
+      checks.flatMap((check) => (check.work ? [[check.id, check.work({ namespace, observer, pods: waitFor, podOf }, context)]] : [])),
     ),
     patience: Math.max(context.patience, POD_START),
     takeover: Math.max(context.patience, TAKEOVER),
@@ -124,13 +124,13 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
   const stop = (): void => session?.end();
   const giveUp = setTimeout(
     () => {
-      problem = `the trial on ${speaker.name} does not come to an end`;
+      problem = `the trial on ${observer.name} does not come to an end`;
       stop();
     },
     (2 * Math.max(context.patience, POD_START) + Math.max(context.patience, TAKEOVER) + GIVE_UP) * 1000,
   );
   try {
-    const runner = await context.runner(speaker.name);
+    const runner = await context.runner(observer.name);
     session = runner.open(script, {
       onLine: (line) => {
         if (line.startsWith('@problem ')) problem = line.slice(9);
@@ -149,12 +149,12 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     await Promise.race([go.passed, ended]);
     const section = (name: string): string[] => sections.get(name) ?? [];
     const services = readServices(section('created'));
-    const trial = { namespace, speaker: speaker.name, services };
+    const trial = { namespace, observer: observer.name, services };
     if (problem !== undefined || !services) {
       const said = section('created').filter((line) => /error|forbidden|refused|unable/i.test(line));
       return {
         ...trial,
-        speaker: undefined,
+        observer: undefined,
         problem: problem ?? 'the trial ended early',
         evidence: said.slice(0, 2).join('\n'),
         pods,
@@ -169,7 +169,7 @@ async function tryFrom(context: VerifyContext, { checks, namespace, speaker }: F
     );
     return { ...trial, problem, pods, calls, work };
   } catch (error) {
-    return { namespace, speaker: undefined, problem: messageOf(error), pods, services: undefined, calls: {}, work: {} };
+    return { namespace, observer: undefined, problem: messageOf(error), pods, services: undefined, calls: {}, work: {} };
   } finally {
     clearTimeout(giveUp);
     context.stop.removeEventListener('abort', stop);

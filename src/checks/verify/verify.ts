@@ -10,7 +10,7 @@ import type { Trial } from './trial.ts';
 
 /** What a verification starts from. */
 export interface VerifyContext {
-  /** Settled: every host has its final name and private address. */
+  /** Normalised: every host has its final name and private address. */
   cluster: Cluster;
   /** Names of hosts of the cluster file that were not to be looked at, and so are not in `cluster`. */
   leftOut: readonly string[];
@@ -28,7 +28,7 @@ export interface VerifyContext {
   inventory: Inventory;
   /** Milliseconds since 1970. */
   now: number;
-  /** Name of the probe in `states` that lists the nodes (phases/addons.ts). */
+  /** Name of the probe in `states` that lists the nodes (phases/nodes.ts). */
   nodesProbe: string;
   render(template: string, data: Readonly<Record<string, unknown>>): string;
   runner(host: string): Promise<Runner>;
@@ -76,7 +76,7 @@ export interface VerifyCheck {
   trial?: boolean;
   /** Shell text that is run on a control plane while the trial's pods are there; `context.trial.work` has what it prints. */
   work?(
-    trial: { namespace: string; speaker: Host; pods: readonly string[]; podOf(node: string): string | undefined },
+    trial: { namespace: string; observer: Host; pods: readonly string[]; podOf(node: string): string | undefined },
     context: VerifyContext,
   ): string;
   run(context: CheckContext): CheckResult;

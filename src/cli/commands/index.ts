@@ -2,7 +2,7 @@ import type { CommandSpec, OptionSpec } from '../command.ts';
 
 const limit: OptionSpec = {
   flags: '--limit <hosts>',
-  description: 'plan and change only these hosts: names, separated by commas',
+  description: 'plan and change only these hosts: names, separated by commas; with ! before them, all but these',
   many: true,
 };
 const arch: readonly OptionSpec[] = [

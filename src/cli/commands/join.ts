@@ -9,7 +9,7 @@ import { runPipeline } from '../../engine/pipeline.ts';
 import { applying } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
-import { limitTo } from '../limit.ts';
+import { hostsTold } from '../limit.ts';
 import { globalOptions } from '../options.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
@@ -25,14 +25,14 @@ export const join: Handler = async ({ args, options: given }, io) => {
   const text = added ? withHost(before, { added, file: options.file }) : before;
   const loaded = parseCluster(text, options.file);
   const { cluster } = loaded;
-  const names = limitTo(cluster, described ? [described.name ?? described.address] : args, '');
-  if (!names)
+  const names = hostsTold(cluster, described ? [described.name ?? described.address] : args);
+  if (names.length === 0)
     throw usage('which hosts?', 'slipway join w-7 w-8, or slipway join --address ADDRESS for one that is not in the cluster file');
   const serving = cluster.hosts.some((host) => names.includes(host.name) && host.roles.some((role) => role !== 'worker'));
   const start = performance.now();
   return withSession(
     'join',
-    { options: { ...options, limit: names }, io, loaded, reach: { beside: serving ? 'all' : 'speaker' } },
+    { options: { ...options, limit: names }, io, loaded, reach: { beside: serving ? 'all' : 'observer' } },
     async (session) => {
       const pipeline = applying(session, { options, io, playbook });
       const finish = await runPipeline({

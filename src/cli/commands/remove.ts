@@ -11,7 +11,7 @@ import type { Handler } from '../command.ts';
 import { confirmPlan } from '../confirm.ts';
 import { answeringMembers } from '../etcd-health.ts';
 import { exitCodes } from '../exit-code.ts';
-import { limitTo } from '../limit.ts';
+import { hostsTold } from '../limit.ts';
 import { globalOptions, wholeNumber } from '../options.ts';
 import { withSession } from '../session.ts';
 import { seconds } from '../style.ts';
@@ -27,13 +27,13 @@ export const remove: Handler = async ({ args, options: given }, io) => {
   };
   const options = { ...globalOptions(given), limit: args };
   const { cluster } = await loadCluster(options.file);
-  const names = limitTo(cluster, args, '')!;
+  const names = hostsTold(cluster, args);
   refuseLast(cluster, names);
   const serving = cluster.hosts.some((host) => names.includes(host.name) && host.roles.some((role) => role !== 'worker'));
   const start = performance.now();
   return withSession(
     'remove',
-    { options, io, reach: { beside: serving ? 'all' : 'speaker', ...(removal.dead ? { without: names } : {}) } },
+    { options, io, reach: { beside: serving ? 'all' : 'observer', ...(removal.dead ? { without: names } : {}) } },
     async (session) => {
       const finish = await runPipeline<Context>({
         ...working(session),

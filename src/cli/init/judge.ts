@@ -4,7 +4,7 @@ import { preflightContext } from '../../checks/preflight/context.ts';
 import { preflight } from '../../checks/preflight/index.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { Facts } from '../../facts/facts.ts';
-import { settle } from '../../phases/settle.ts';
+import { normalise } from '../../phases/normalise.ts';
 
 /** What the preflight checks say about the cluster as proposed; hosts without facts are not judged. */
 export type Judge = (cluster: Cluster, facts: Readonly<Record<string, Facts>>) => readonly Finding[];
@@ -15,5 +15,5 @@ export const judgeByPreflight: Judge = (cluster, facts) => {
   const versions = componentVersions(kubernetesVersions.includes(version) ? version : kubernetesVersions.at(-1)!);
   const known = { ...cluster, hosts: cluster.hosts.filter(({ name }) => facts[name] !== undefined) };
   if (known.hosts.length === 0) return [];
-  return preflight(preflightContext({ ...settle(known, facts), versions }));
+  return preflight(preflightContext({ ...normalise(known, facts), versions }));
 };

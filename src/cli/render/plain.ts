@@ -15,17 +15,17 @@ export function plainRenderer(out: Writable, options: { verbose: boolean }): Ren
           if (options.verbose) line(event.host, 'read');
           break;
         case 'step.started':
-          if (options.verbose) line(event.step.host, event.step.words);
+          if (options.verbose) line(event.step.host, event.step.summary);
           break;
         case 'step.progress':
           if (event.text) line(event.step.host, event.text);
           break;
         case 'step.done':
           if (options.verbose || isWorthALine(event.step.kind))
-            line(event.step.host, `${event.step.words}: done${event.ms >= 1000 ? ` (${seconds(event.ms)})` : ''}`);
+            line(event.step.host, `${event.step.summary}: done${event.ms >= 1000 ? ` (${seconds(event.ms)})` : ''}`);
           break;
         case 'step.undone':
-          if (options.verbose || isWorthALine(event.step.kind)) line(event.step.host, `${event.step.words}: put back`);
+          if (options.verbose || isWorthALine(event.step.kind)) line(event.step.host, `${event.step.summary}: put back`);
           break;
         case 'step.failed':
           line(event.step.host, `FAILED: ${event.message}`);
@@ -56,5 +56,4 @@ export const stageTitles = {
   lock: 'taking the locks',
   run: 'working',
   verify: 'verifying',
-  record: 'recording',
 } as const;

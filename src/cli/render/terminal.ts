@@ -112,7 +112,7 @@ export function terminalRenderer(
           const entry = progress.get(event.step.phase);
           if (!entry) break;
           entry.since ??= performance.now();
-          entry.active.set(event.step.host, event.step.words);
+          entry.active.set(event.step.host, event.step.summary);
           board?.line(event.step.phase)?.output(activity(entry));
           break;
         }

@@ -3,8 +3,9 @@ import { KUBECTL } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import type { Desired } from '../../engine/step.ts';
 import { stateOf, type Context } from '../context.ts';
-import { apiStep, OBJECTS_PROBE, RECORD, UNREADABLE, untilDone } from '../manifests.ts';
+import { OBJECTS_PROBE, RECORD, UNREADABLE, untilDone } from '../manifests.ts';
 import { foreignUnits } from './units.ts';
+import { addonStep, apiStep } from '../step-ids.ts';
 
 /** ConfigMaps that their owners write again when they are gone: the controller manager's and the API server's own, and ours. */
 const REGENERATED = ['*/kube-root-ca.crt', 'kube-system/extension-apiserver-authentication'];
@@ -14,18 +15,18 @@ const OURS = ['slipway', 'slipway-cluster', RECORD, 'coredns'].map((name) => `ku
  * What was written with the encryption key of another state directory cannot be read with ours. What somebody writes again by himself goes; our own
  * deployments start anew, because their pods trust the other authority. Planned where objects are unreadable now, or will be after stopForeign.
  */
-export function dropUnreadable(context: Context, speaker: Host): Desired[] {
-  const unreadable = (stateOf(context, speaker).probes[OBJECTS_PROBE.name] ?? '').split('\n').includes(UNREADABLE);
-  if (!unreadable && foreignUnits(context, speaker).length === 0) return [];
+export function dropUnreadable(context: Context, observer: Host): Desired[] {
+  const unreadable = (stateOf(context, observer).probes[OBJECTS_PROBE.name] ?? '').split('\n').includes(UNREADABLE);
+  if (!unreadable && foreignUnits(context, observer).length === 0) return [];
   return [
     {
-      id: `${speaker.name}/addons/unreadable`,
-      host: speaker.name,
-      words: 'start cluster services anew, and drop what was encrypted with the key of another state directory',
-      mends: true,
+      id: addonStep(observer, 'unreadable'),
+      host: observer.name,
+      summary: 'start cluster services anew, and drop what was encrypted with the key of another state directory',
+      drift: true,
       action: { kind: 'script', script },
       lane: 'api',
-      needs: [apiStep(speaker.name)],
+      needs: [apiStep(observer)],
     },
   ];
 }

@@ -3,6 +3,7 @@ import type { Host } from '../../config/cluster.ts';
 import type { Desired } from '../../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { referenceState } from '../issue-certificates.ts';
+import { stopForeignStep } from '../step-ids.ts';
 
 /**
  * Units that run with authorities which are not ours, as after a run with a wrong state directory: another authority lies on the host, and other
@@ -39,10 +40,10 @@ export function stopForeign(context: Context): Desired[] {
     const first = units.filter((unit) => unit !== ETCD);
     return [
       {
-        id: stopForeignStep(host.name),
+        id: stopForeignStep(host),
         host: host.name,
-        words: `stop what runs with the authorities of another cluster: ${units.join(', ')}`,
-        mends: true,
+        summary: `stop what runs with the authorities of another cluster: ${units.join(', ')}`,
+        drift: true,
         action: {
           kind: 'script',
           // Without its etcd an API server does not end for a minute and a half. What a kubelet has renewed by itself was signed there, too.
@@ -57,5 +58,3 @@ export function stopForeign(context: Context): Desired[] {
 }
 
 const ETCD = 'etcd.service';
-
-export const stopForeignStep = (host: string): string => `${host}/prepare-host/stop-foreign`;

@@ -5,6 +5,7 @@ import { OPT, VAR } from '../../engine/state.ts';
 import { osModule } from '../../facts/os/index.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { endContainers, forget, OURS_PROBE, restoreFiles, restoreSystem, stopUnits, undoNetwork } from './scripts.ts';
+import { resetStep } from '../step-ids.ts';
 
 /** The lines that the probe printed of one kind. */
 export function ours(context: Context, host: Host, kind: 'path' | 'package'): string[] {
@@ -13,14 +14,14 @@ export function ours(context: Context, host: Host, kind: 'path' | 'package'): st
     .flatMap((line) => (line.startsWith(`${kind} `) ? [line.slice(kind.length + 1)] : []));
 }
 
-function step(slug: string, words: string, script: (context: Context) => string): Phase<Context>['plan'] {
+function step(slug: string, summary: string, script: (context: Context) => string): Phase<Context>['plan'] {
   return (context) =>
     plannedHosts(context)
       .filter((host) => ours(context, host, 'path').length > 0)
       .map((host): Desired => ({
-        id: `${host.name}/reset/${slug}`,
+        id: resetStep(host, slug),
         host: host.name,
-        words,
+        summary,
         action: { kind: 'script', script: script(context) },
       }));
 }
@@ -54,9 +55,9 @@ export const removePackages: Phase<Context> = {
       if (names.length === 0 || !system) return [];
       return [
         {
-          id: `${host.name}/reset/packages`,
+          id: resetStep(host, 'packages'),
           host: host.name,
-          words: `remove the packages ${names.join(', ')}`,
+          summary: `remove the packages ${names.join(', ')}`,
           action: { kind: 'script', script: system.removeCommand(names, { archives: OPT, before: `${VAR}/before` }) },
         },
       ];

@@ -15,7 +15,7 @@ import { openSession } from '../../../src/remote/session.ts';
 import type { Runner, RunResult } from '../../../src/remote/runner.ts';
 import { freePort } from '../../helpers/sshd.ts';
 import { clusterOf, healthy } from '../../unit/preflight/hosts.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 
 /** This machine as three hosts, each with an address of its own on the loopback. */
 const addresses = { 'cp-1': '127.0.0.11', 'w-1': '127.0.0.21', 'w-2': '127.0.0.22' } as const;
@@ -101,7 +101,7 @@ async function measure({ tools = {}, facts = {}, needs = everything(), ...others
     hosts: written.hosts.map((host) => ({ ...host, privateAddress: addresses[host.name as Name] })),
   };
   const gathered = Object.fromEntries(names.map((name) => [name, { ...healthy(name, addresses[name]), ...facts[name] }]));
-  const settled = settle(cluster, gathered);
+  const settled = normalise(cluster, gathered);
   const measured = await measureNetwork(needs, {
     cluster: settled.cluster,
     facts: settled.facts,

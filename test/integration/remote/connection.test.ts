@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { isSlipwayError, type SlipwayError } from '../../../src/base/errors.ts';
 import { connect, type ConnectOptions, type RemoteLogEntry } from '../../../src/remote/connect.ts';
@@ -198,6 +199,24 @@ describe('a script that takes too long', () => {
     expect((await runner.run('echo still works')).stdout).toBe('still works\n');
   });
 
+  test('is slow, and not stuck, as long as it says something or takes something', async () => {
+    const runner = keep(await connect(sshd.target()));
+    const limit = { silentMs: 2000 };
+    expect((await runner.run('for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; done', limit)).code).toBe(0);
+    async function* drops(): AsyncGenerator<Buffer> {
+      for (let i = 0; i < 6; i++) {
+        await delay(500);
+        yield Buffer.from('x');
+      }
+    }
+    expect((await runner.run('wc -c', { ...limit, stdin: Readable.from(drops(), { objectMode: false }) })).stdout.trim()).toBe('6');
+    const error = await failure(runner.run('echo once; sleep 7105', { silentMs: 300 }));
+    expect(error).toMatchObject({
+      code: 'REMOTE_TIMEOUT',
+      message: 'nothing was heard from a script on host-1, and nothing taken by it, for 0.3 s; its processes were ended',
+    });
+  });
+
   test('is ended when the signal fires, and a script not yet begun is not run', async () => {
     const runner = keep(await connect(sshd.target()));
     const stop = new AbortController();
@@ -298,11 +317,14 @@ describe('sessions of a connection', () => {
   test('that the host ended while they waited in reserve are replaced', async () => {
     const server = await serverWith();
     const runner = keep(await connect(server.target()));
-    const { stdout } = await runner.run('echo $PPID');
-    expect(stdout).not.toBe('');
-    await runner.run(
-      `for d in /proc/[0-9]*; do tr '\\0' ' ' < $d/cmdline 2>/dev/null | grep -q '^/bin/sh -c cd /; umask' && [ "\${d#/proc/}" != $$ ] && kill "\${d#/proc/}"; done; true`,
+    // The server's other shell comes up while this one runs.
+    const { stdout } = await runner.run(
+      `ended=; until [ -n "$ended" ]; do sleep 0.05; for d in /proc/[0-9]*; do
+        read -r pid comm state parent rest <$d/stat || continue
+        [ "$comm $parent" = "(sh) $PPID" ] && [ "$pid" != $$ ] && kill "$pid" && ended=yes
+      done; done 2>/dev/null; echo ended`,
     );
+    expect(stdout).toBe('ended\n');
     for (let i = 0; i < 3; i++) expect((await runner.run(`echo ${i}`)).stdout).toBe(`${i}\n`);
   });
 });

@@ -20,7 +20,15 @@ describe('--limit', () => {
     expect(limit('w-2, w-1', 'w-1', '10.0.0.11')).toEqual(['cp-1', 'w-1', 'w-2']);
   });
 
+  test('with ! before names takes all but these', () => {
+    expect(limit('!w-1')).toEqual(['cp-1', 'w-2']);
+    expect(limit('!w-1', '! 10.0.0.11')).toEqual(['w-2']);
+    expect(limit('w-1,w-2,!w-1')).toEqual(['w-2']);
+    expect(() => limit('w-1,!w-1')).toThrow(expect.objectContaining({ message: '--limit: no host is left', code: 'LIMIT_EMPTY' }));
+  });
+
   test.each([
+    [['!w1'], '--limit: there is no host w1 in the cluster file', 'did you mean w-1?'],
     [['w1'], '--limit: there is no host w1 in the cluster file', 'did you mean w-1?'],
     [['w-1,cp-2,w-22'], '--limit: there is no host cp-2, w-22 in the cluster file', 'did you mean cp-1,w-2?'],
     [['database'], '--limit: there is no host database in the cluster file', 'hosts: cp-1, w-1, w-2'],

@@ -34,7 +34,7 @@ describe('the document of a plan', () => {
     const made = document();
     expect(schema.safeParse(made).error).toBeUndefined();
     const [first, ...rest] = made.steps;
-    for (const key of ['id', 'host', 'phase', 'words', 'reason', 'lane', 'needs', 'action'] as const) {
+    for (const key of ['id', 'host', 'phase', 'summary', 'reason', 'lane', 'needs', 'action'] as const) {
       const { [key]: _, ...less } = first!;
       expect(schema.safeParse({ ...made, steps: [less, ...rest] }).success).toBe(false);
     }

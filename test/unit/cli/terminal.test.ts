@@ -7,14 +7,14 @@ import { steadyRenderer } from '../../../src/cli/render/steady.ts';
 import { terminalRenderer } from '../../../src/cli/render/terminal.ts';
 import type { EngineEvent, StepName } from '../../../src/engine/events.ts';
 import type { Plan } from '../../../src/engine/plan.ts';
-import type { Step } from '../../../src/engine/step.ts';
 import { createRandom } from '../../helpers/random.ts';
+import { stepOf } from '../../helpers/spelt.ts';
 
-const step = (id: string, phase: string): StepName => ({ id, host: id.split('/')[0]!, phase, words: `do ${id}`, kind: 'script' });
+const step = (id: string, phase: string): StepName => ({ id, host: id.split('/')[0]!, phase, summary: `do ${id}`, kind: 'script' });
 const steps = [step('a/1', 'first'), step('b/1', 'first'), step('a/2', 'second')];
 const plan: Plan = {
   digest: '',
-  steps: steps.map((name): Step => ({ ...name, action: { kind: 'script', script: '' }, reason: '', lane: 'main', needs: [] })),
+  steps: steps.map((name) => stepOf({ ...name, action: { kind: 'script', script: '' }, reason: '', lane: 'main' })),
 };
 
 /** What may be told of a step. */

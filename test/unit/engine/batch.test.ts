@@ -19,6 +19,7 @@ import { sha256 } from '../../../src/engine/actions/file.ts';
 import { readReport, stepsBatch, type Report } from '../../../src/engine/batch.ts';
 import { RUN, VAR } from '../../../src/engine/state.ts';
 import type { Action, Step } from '../../../src/engine/step.ts';
+import { stepOf } from '../../helpers/spelt.ts';
 
 let root: string;
 beforeEach(() => {
@@ -31,7 +32,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 const owner = `${process.getuid!()}:${process.getgid!()}`;
 
 function step(id: string, action: Action): Step {
-  return { id, host: 'h', phase: 'p', words: id, reason: 'missing', lane: 'main', needs: [], action };
+  return stepOf({ id, host: 'h', phase: 'p', summary: id, reason: 'missing', lane: 'main', action });
 }
 
 const file = (path: string, text: string, mode = '0600'): Action => ({

@@ -20,6 +20,7 @@ import { execute, type Outcome } from '../../../src/engine/execute.ts';
 import { digestOf, makePlan } from '../../../src/engine/plan.ts';
 import type { Action, Desired, Step } from '../../../src/engine/step.ts';
 import { shellHost, type ShellHost } from '../../helpers/shell-host.ts';
+import { desiredOf, stepOf, type Spelt } from '../../helpers/spelt.ts';
 
 let root: string;
 let host: ShellHost;
@@ -50,17 +51,17 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 const inEtc = (name: string): string => join(root, 'etc', name);
-const step = (slug: string, action: Action): Step => ({
-  id: `a/${slug}`,
-  host: 'a',
-  phase: 'p',
-  words: `do ${slug}`,
-  reason: 'to be done',
-  lane: 'rollout',
-  needs: [],
-  change: 'a/daemon',
-  action,
-});
+const step = (slug: string, action: Action): Step =>
+  stepOf({
+    id: `a/${slug}`,
+    host: 'a',
+    phase: 'p',
+    summary: `do ${slug}`,
+    reason: 'to be done',
+    lane: 'rollout',
+    change: 'a/daemon',
+    action,
+  });
 const file = (name: string, text: string): Action => ({ kind: 'file', path: inEtc(name), mode: '0600', owner, content: { text } });
 const unit: Action = { kind: 'unit', name: 'daemon.service', path: '/etc/systemd/system/daemon.service', digest: 'd1' };
 /** It serves as long as its settings are good. */
@@ -180,13 +181,14 @@ describe('a change', () => {
   });
 
   test('begins when everything is done that any of its steps needs', () => {
-    const desired = (id: string, rest: Partial<Desired> = {}): Desired => ({
-      id,
-      host: id.split('/')[0]!,
-      words: id,
-      action: { kind: 'script', script: ':' },
-      ...rest,
-    });
+    const desired = (id: string, rest: Partial<Spelt<Desired>> = {}): Desired =>
+      desiredOf({
+        id,
+        host: id.split('/')[0]!,
+        summary: id,
+        action: { kind: 'script', script: ':' },
+        ...rest,
+      });
     const inside = { lane: 'rollout', change: 'a/daemon' } as const;
     const { steps } = makePlan(
       {

@@ -10,6 +10,7 @@ import type { Materials } from '../../../src/engine/materials.ts';
 import { RUN, VAR } from '../../../src/engine/state.ts';
 import type { ScriptAction, Step } from '../../../src/engine/step.ts';
 import type { Runner } from '../../../src/remote/runner.ts';
+import { stepOf, type Spelt } from '../../helpers/spelt.ts';
 
 let root: string;
 beforeEach(() => {
@@ -33,11 +34,12 @@ function host(name: string): Runner {
   } as unknown as Runner;
 }
 
-const step = (id: string, script: string, more: Partial<Step> = {}): Step => ({
-  ...{ id, host: id.split('/')[0]!, phase: 'p', words: id, reason: 'to be done', lane: 'main', needs: [] },
-  ...more,
-  action: { kind: 'script', script, ...(more.action as ScriptAction | undefined) },
-});
+const step = (id: string, script: string, more: Partial<Spelt<Step>> = {}): Step =>
+  stepOf({
+    ...{ id, host: id.split('/')[0]!, phase: 'p', summary: id, reason: 'to be done', lane: 'main' },
+    ...more,
+    action: { kind: 'script', script, ...(more.action as ScriptAction | undefined) },
+  });
 
 async function run(steps: readonly Step[]): Promise<{ done: string[]; events: EngineEvent[] }> {
   const events: EngineEvent[] = [];

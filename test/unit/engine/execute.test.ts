@@ -11,6 +11,7 @@ import { OPERATOR, type Action, type Step } from '../../../src/engine/step.ts';
 import type { Runner } from '../../../src/remote/runner.ts';
 import { scriptedHost } from '../../helpers/scripted-host.ts';
 import { shellHost, type ShellHost } from '../../helpers/shell-host.ts';
+import { stepOf, type Spelt } from '../../helpers/spelt.ts';
 
 let root: string;
 let hosts: Record<string, Runner>;
@@ -25,14 +26,15 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 /** `HOST/SLUG`; the script is run by a real shell, in a directory that all hosts of the test share. */
-function step(id: string, what: string | Action, rest: Partial<Step> = {}): Step {
+function step(id: string, what: string | Action, rest: Partial<Spelt<Step>> = {}): Step {
   const host = id.split('/')[0]!;
   if (host !== OPERATOR) hosts[host] ??= shellHost(host, { root, run: 'this-run' });
   const action: Action = typeof what === 'string' ? { kind: 'script', script: `cd ${root}\n${what}` } : what;
-  return { id, host, phase: 'p', words: `do ${id}`, reason: 'to be done', lane: 'main', needs: [], ...rest, action };
+  return stepOf({ id, host, phase: 'p', summary: `do ${id}`, reason: 'to be done', lane: 'main', ...rest, action });
 }
 
-const local = (task: string, rest: Partial<Step> = {}): Step => step(`operator/${task}`, { kind: 'local', task, parameters: {} }, rest);
+const local = (task: string, rest: Partial<Spelt<Step>> = {}): Step =>
+  step(`operator/${task}`, { kind: 'local', task, parameters: {} }, rest);
 const wrote = (name: string): string[] => (existsSync(join(root, name)) ? readFileSync(join(root, name), 'utf8').trim().split('\n') : []);
 const shell = (host: string): ShellHost => hosts[host] as ShellHost;
 /** Shell text that waits for a file; a test whose file never comes fails by its time limit. */

@@ -8,6 +8,7 @@ import { emptyState } from '../../../src/engine/state.ts';
 import type { Desired, Lane } from '../../../src/engine/step.ts';
 import { createRandom, type Random } from '../../helpers/random.ts';
 import { shellHost } from '../../helpers/shell-host.ts';
+import { desiredOf } from '../../helpers/spelt.ts';
 
 const HOSTS = ['a', 'b', 'c'];
 const LANES: readonly Lane[] = ['main', 'packages', 'api'];
@@ -30,19 +31,21 @@ function graphOf(random: Random, log: string): Graph {
     const needs = random.some(ids, random.below(4));
     const accompanies = ids.length > 0 && random.below(5) === 0 ? { onlyWith: random.some(ids, 1) } : {};
     const fails = random.below(12) === 0;
-    wanted.push({
-      id,
-      host,
-      words: id,
-      lane: random.pick(LANES),
-      needs,
-      ...accompanies,
-      action: {
-        kind: 'script',
-        script: `echo '+${id}' >>${log}\n${fails ? 'exit 1' : ''}\necho '-${id}' >>${log}`,
-        done: { probe: id, lines: ['yes'] },
-      },
-    });
+    wanted.push(
+      desiredOf({
+        id,
+        host,
+        summary: id,
+        lane: random.pick(LANES),
+        needs,
+        ...accompanies,
+        action: {
+          kind: 'script',
+          script: `echo '+${id}' >>${log}\n${fails ? 'exit 1' : ''}\necho '-${id}' >>${log}`,
+          done: { probe: id, lines: ['yes'] },
+        },
+      }),
+    );
     ids.push(id);
   }
   return {
@@ -85,7 +88,7 @@ test.each(Array.from({ length: 40 }, (_, i) => i))(
       });
 
       const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
-      const planned = new Set(plan.steps.map(({ id }) => id));
+      const planned = new Set<string>(plan.steps.map(({ id }) => id));
       const needs = allNeeds(wanted);
       for (const [at, line] of lines.entries()) {
         if (!line.startsWith('+')) continue;

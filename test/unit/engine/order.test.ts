@@ -3,13 +3,10 @@ import { neverBegun, refuseCircles, type Ordered } from '../../../src/engine/ord
 import { OPERATOR, type Step } from '../../../src/engine/step.ts';
 import { createRandom } from '../../helpers/random.ts';
 import { stuck } from '../phases/context.ts';
+import { stepOf } from '../../helpers/spelt.ts';
 
-const step = (id: string, needs: readonly string[] = [], lane: Step['lane'] = 'main'): Ordered => ({
-  id,
-  host: id.split('/')[0]!,
-  lane,
-  needs,
-});
+const step = (id: string, needs: readonly string[] = [], lane: Step['lane'] = 'main'): Ordered =>
+  stepOf({ id, host: id.split('/')[0]!, phase: 'p', summary: id, reason: '', action: { kind: 'script', script: ':' }, lane, needs });
 const circle = (message: string): unknown => expect.objectContaining({ code: 'BUG', message });
 
 describe('steps that could never begin are refused', () => {

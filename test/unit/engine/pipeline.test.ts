@@ -7,6 +7,7 @@ import { runPipeline, type Pipeline } from '../../../src/engine/pipeline.ts';
 import type { Plan } from '../../../src/engine/plan.ts';
 import type { Desired } from '../../../src/engine/step.ts';
 import { shellHost, type ShellHost } from '../../helpers/shell-host.ts';
+import { desiredOf } from '../../helpers/spelt.ts';
 
 let root: string;
 let hosts: Record<string, ShellHost>;
@@ -22,7 +23,13 @@ afterEach(() => rmSync(root, { recursive: true }));
 type Wanted = readonly Desired[];
 
 function want(id: string, script: string, needs: readonly string[] = []): Desired {
-  return { id, host: id.split('/')[0]!, words: `do ${id}`, needs, action: { kind: 'script', script: `cd ${root}\n${script}` } };
+  return desiredOf({
+    id,
+    host: id.split('/')[0]!,
+    summary: `do ${id}`,
+    needs,
+    action: { kind: 'script', script: `cd ${root}\n${script}` },
+  });
 }
 
 /** `looks`: what is wanted at each look at the hosts. Every host was as now when it was looked at, unless `changed`. */

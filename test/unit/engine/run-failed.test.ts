@@ -2,11 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import type { SlipwayErrors } from '../../../src/base/errors.ts';
 import type { Failure } from '../../../src/engine/execute.ts';
 import { runFailed } from '../../../src/engine/run-failed.ts';
-import type { Action, Step } from '../../../src/engine/step.ts';
+import type { Action } from '../../../src/engine/step.ts';
 import { connectionLost } from '../../../src/remote/errors.ts';
+import { stepOf } from '../../helpers/spelt.ts';
 
 function failure(id: string, { action, ...rest }: Partial<Failure> & { action: Action }): Failure {
-  const step: Step = { id, host: id.split('/')[0]!, phase: 'p', words: id, reason: 'missing', lane: 'main', needs: [], action };
+  const step = stepOf({ id, host: id.split('/')[0]!, phase: 'p', summary: id, reason: 'missing', lane: 'main', action });
   return { step, message: `could not ${id}`, evidence: '', begun: true, ...rest };
 }
 

@@ -7,7 +7,7 @@ import { networkReport, networkText, type NetworkReport } from '../../../src/cli
 import { painter } from '../../../src/cli/style.ts';
 import type { Cluster } from '../../../src/config/cluster.ts';
 import type { Context } from '../../../src/phases/context.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 import { contextOf } from '../phases/context.ts';
 import { healthy } from '../preflight/hosts.ts';
 
@@ -40,7 +40,7 @@ function large(workers: number): Context {
   });
   const context = contextOf('', grow);
   const facts = Object.fromEntries(context.cluster.hosts.map(({ name, address }) => [name, healthy(name, address)]));
-  return { ...context, ...settle(context.cluster, facts) };
+  return { ...context, ...normalise(context.cluster, facts) };
 }
 
 const text = (made: NetworkReport): string => networkText(made, painter(false));

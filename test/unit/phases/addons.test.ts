@@ -9,17 +9,17 @@ import { declarations } from '../../../src/components/declare.ts';
 import type { Context } from '../../../src/phases/context.ts';
 import { addons } from '../../../src/phases/addons.ts';
 import { runtime } from '../../../src/phases/runtime.ts';
-import { contextOf, statesAfter } from './context.ts';
+import { contextOf, only, statesAfter } from './context.ts';
 
 const ON = '  addons: { metricsServer: true }';
 const planOf = (spec: string, states: Readonly<Record<string, HostState>> = {}): readonly Step[] =>
-  makePlan({ phases: [addons] }, { ...contextOf(spec), states }, states).steps;
-const words = (steps: readonly Step[]): string[] => steps.map((step) => step.words);
+  makePlan(only(addons), { ...contextOf(spec), states }, states).steps;
+const words = (steps: readonly Step[]): string[] => steps.map((step) => step.summary);
 
 describe('metrics-server', () => {
   test('is there when it is asked for: its image on every node, its objects by one control plane', () => {
     const imported = (spec: string): string[] =>
-      makePlan({ phases: [runtime] }, contextOf(spec), {}).steps.flatMap(({ id }) =>
+      makePlan(only(runtime), contextOf(spec), {}).steps.flatMap(({ id }) =>
         id.endsWith('/image-metrics-server') ? [id.split('/')[0]!] : [],
       );
     expect([imported(''), imported(ON)]).toEqual([[], ['cp-1', 'w-1', 'w-2']]);
@@ -27,7 +27,7 @@ describe('metrics-server', () => {
     const { steps } = makePlan(apply, contextOf(ON), {});
     expect(
       words(
-        steps.filter(({ host, words: text }) => host !== 'operator' && / metrics-server|image-metrics-server|metrics-server:/.test(text)),
+        steps.filter(({ host, summary: text }) => host !== 'operator' && / metrics-server|image-metrics-server|metrics-server:/.test(text)),
       ),
     ).toEqual([
       ...Array.from({ length: 3 }, () => 'deliver image-metrics-server 0.9.0'),
@@ -41,7 +41,7 @@ describe('metrics-server', () => {
     const installed = statesAfter(planOf(ON), {});
     expect(planOf(ON, installed)).toEqual([]);
     const [, remove, ...rest] = planOf('', installed);
-    expect([remove!.words, rest]).toEqual(['remove metrics-server', []]);
+    expect([remove!.summary, rest]).toEqual(['remove metrics-server', []]);
     const { script } = remove!.action as ScriptAction;
     expect(script).toMatch(
       /kubectl .* delete .*,secrets -A -l app.kubernetes.io\/managed-by=slipway,app.kubernetes.io\/name=metrics-server /,
@@ -78,7 +78,7 @@ describe('metrics-server', () => {
   });
 
   test('shows the API server a certificate of the cluster, which is renewed with its Secret', () => {
-    const given = planOf(ON).find(({ words: text }) => text === 'give metrics-server its certificate')!;
+    const given = planOf(ON).find(({ summary: text }) => text === 'give metrics-server its certificate')!;
     const { script, done } = given.action as ScriptAction;
     expect(script).toContain('tls.key: "$(base64 -w0 /etc/kubernetes/pki/metrics-server.key)"');
     expect(script).toContain('caBundle: "$(base64 -w0 /etc/kubernetes/pki/ca.crt)"');
@@ -91,7 +91,7 @@ describe('metrics-server', () => {
         certificates: { 'cp-1/metrics-server': { generation: 4 } as Context['inventory']['certificates'][string] },
       },
     };
-    const renewed = makePlan({ phases: [addons] }, later, {}).steps.find(({ id }) => id === given.id)!;
+    const renewed = makePlan(only(addons), later, {}).steps.find(({ id }) => id === given.id)!;
     expect((renewed.action as ScriptAction).done!.lines[0]).not.toBe(done!.lines[0]);
     const declared = (name: string): string[] => {
       const host = context.cluster.hosts.find((candidate) => candidate.name === name)!;

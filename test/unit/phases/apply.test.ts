@@ -9,6 +9,7 @@ import type { Context } from '../../../src/phases/context.ts';
 import { declarations } from '../../../src/components/declare.ts';
 import { contextOf, stuck } from './context.ts';
 import { digest, installed } from './installed.ts';
+import { apiStep } from '../../../src/phases/step-ids.ts';
 
 const planOf = ({ context, states }: { context: Context; states: Record<string, HostState> }) => makePlan(apply, context, states).steps;
 const named = (steps: readonly Step[]): string[] => steps.map(({ id }) => id).sort();
@@ -30,7 +31,7 @@ describe('the plan of apply', () => {
 
   test('starts what talks to the API when there is one', () => {
     const { steps } = makePlan(apply, contextOf(), {});
-    const waiting = steps.filter(({ action, needs }) => action.kind === 'unit' && needs.includes('cp-1/addons/api'));
+    const waiting = steps.filter(({ action, needs }) => action.kind === 'unit' && needs.includes(apiStep({ name: 'cp-1' })));
     const clients = ['kubelet', 'flanneld', 'kube-proxy'];
     expect(named(waiting)).toEqual(['cp-1', 'w-1', 'w-2'].flatMap((host) => clients.map((name) => `${host}/${name}/unit`)).sort());
   });
@@ -73,7 +74,7 @@ describe('the plan of apply', () => {
       states['w-1'] = { ...states['w-1']!, files };
     }
     const planned = makePlan(apply, { ...context, states }, states).steps;
-    expect(planned.filter(({ host }) => host === 'operator').map(({ words }) => words)).toEqual([
+    expect(planned.filter(({ host }) => host === 'operator').map(({ summary: words }) => words)).toEqual([
       'issue 2 certificates for w-1 (api-endpoint, kubelet-server)',
     ]);
     expect(named(planned.filter(({ action }) => action.kind === 'unit'))).toEqual(['w-1/api-endpoint/unit']);
@@ -95,7 +96,7 @@ describe('components', () => {
 
   test('own every file that they write, so that gathering sees it', () => {
     const context = contextOf();
-    const owned = components.flatMap(({ owns, fills = [] }) => [...owns, ...fills]);
+    const owned = components.flatMap(({ ownedPaths: owns, sharedPaths: fills = [] }) => [...owns, ...fills]);
     const host = context.cluster.hosts[0]!;
     for (const { declaration } of declarations(context, host)) {
       const paths = [

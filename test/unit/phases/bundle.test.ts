@@ -29,7 +29,7 @@ describe('packages of a bundle', () => {
     const steps = planOf({ ...contextOf(), packages: [packages] });
     const installing = installations(steps);
     expect(installing).toHaveLength(3);
-    for (const { host, needs, action, words } of installing) {
+    for (const { host, needs, action, summary: words } of installing) {
       expect(words).toBe('install the package haproxy from the bundle');
       expect(needs).toEqual([`${host}/deliver-artifacts/packages-debian-12`]);
       expect(action).toMatchObject({ install: expect.stringContaining('cd /opt/slipway/packages-debian-12/2.6.12-1-deb12u4-0a1b2c3d') });

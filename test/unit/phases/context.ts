@@ -1,18 +1,20 @@
+import { apply } from '../../../playbooks/apply.ts';
 import { componentVersions } from '../../../src/artifacts/catalogue.ts';
 import { loadTemplates } from '../../../src/cli/templates.ts';
 import type { Cluster } from '../../../src/config/cluster.ts';
 import { sha256 } from '../../../src/engine/actions/file.ts';
+import type { Phase, Playbook } from '../../../src/engine/phase.ts';
 import { wantedDigest } from '../../../src/engine/plan.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import { OPERATOR, type Step } from '../../../src/engine/step.ts';
 import type { Context } from '../../../src/phases/context.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 import { clusterOf, healthy, hosts } from '../preflight/hosts.ts';
 
 /** What phases plan from on three fresh hosts; `spec` is added to the cluster file. */
 export function contextOf(spec = '', change: (cluster: Cluster) => Cluster = (cluster) => cluster): Context {
   const facts = Object.fromEntries(Object.entries(hosts).map(([name, address]) => [name, healthy(name, address)]));
-  const settled = settle(change(clusterOf(spec)), facts);
+  const settled = normalise(change(clusterOf(spec)), facts);
   return {
     cluster: settled.cluster,
     facts: settled.facts,
@@ -37,6 +39,12 @@ export function stuck(steps: readonly Step[]): string[] {
     left = left.filter((step) => !next.has(step));
   }
 }
+
+/** `apply` with all phases but one left out. */
+export const only = ({ id }: Phase<Context>): Playbook<Context> => ({
+  ...apply,
+  skip: apply.phases.flatMap((phase) => (phase.id === id ? [] : [phase.id])),
+});
 
 /** The hosts' states as they are when these steps have been carried out. */
 export function statesAfter(steps: readonly Step[], from: Readonly<Record<string, HostState>>): Record<string, HostState> {

@@ -31,7 +31,7 @@ describe('a limited plan', () => {
         step.host === 'w-1' ? [{ ...step, needs: step.needs.filter((id) => !id.startsWith('cp-1/')) }] : [],
       );
     expect(own(limit)).toEqual(own(contextOf()));
-    expect(stepsOf(limit).flatMap(({ host, words }) => (host === 'operator' ? [words] : []))).toEqual([
+    expect(stepsOf(limit).flatMap(({ host, summary: words }) => (host === 'operator' ? [words] : []))).toEqual([
       "make 4 certificate authorities, 4 shared secrets and the cluster's id",
       expect.stringMatching(/^issue \d certificates for w-1 /),
       expect.stringMatching(/^fetch \d+ artefacts/),
@@ -87,7 +87,7 @@ describe('who is read', () => {
     expect(reads(['w-1'], unaddressed)).toEqual({ needed: ['cp-1', 'w-1'], useful: [] });
   });
 
-  test('all who answer for the control plane that speaks for the cluster', () => {
+  test('all who answer for the observer', () => {
     expect(reads(['cp-1'])).toEqual({ needed: ['cp-1'], useful: ['w-1', 'w-2'] });
   });
 });

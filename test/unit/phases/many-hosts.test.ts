@@ -6,7 +6,7 @@ import { preflight } from '../../../src/checks/preflight/index.ts';
 import type { Host } from '../../../src/config/cluster.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import type { Facts } from '../../../src/facts/facts.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 import { clusterOf, healthy } from '../preflight/hosts.ts';
 import { contextOf } from './context.ts';
 
@@ -58,18 +58,18 @@ const facts = Object.fromEntries(Array.from({ length: COUNT }, (_, i) => [nameOf
 
 describe(`${COUNT} hosts`, () => {
   test('have the network that they share, whether the file knows them by address or by name', () => {
-    const byName = settle(
+    const byName = normalise(
       cluster((host) => ({ ...host, address: `${host.name}.example.com`, privateAddress: host.address })),
       facts,
     );
-    for (const settled of [settle(cluster(), facts), byName]) {
+    for (const settled of [normalise(cluster(), facts), byName]) {
       expect(settled.cluster.network.nodeCidrs).toEqual(['10.0.8.0/22']);
       expect(new Set(settled.cluster.hosts.map((host) => host.interface))).toEqual(new Set(['eth0']));
     }
   });
 
   test('are fit, and planned for each as if it were the only one of its kind', () => {
-    const settled = settle(cluster(), facts);
+    const settled = normalise(cluster(), facts);
     const versions = componentVersions(settled.cluster.kubernetes.version);
     expect(preflight(preflightContext({ ...settled, versions })).filter(({ severity }) => severity === 'error')).toEqual([]);
     const context = { ...contextOf(), ...settled };

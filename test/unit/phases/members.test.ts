@@ -44,7 +44,7 @@ function controlPlanes(
 function running(context: Context): Context {
   const unit = { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: 'old' };
   const withUnit = Object.entries(context.states).map(([name, state]) => [name, { ...state, units: { [API_ENDPOINT_UNIT]: unit } }]);
-  return { ...context, speaker: 'cp-1', states: Object.fromEntries(withUnit) as Context['states'] };
+  return { ...context, observer: 'cp-1', states: Object.fromEntries(withUnit) as Context['states'] };
 }
 
 const etcdSteps = (context: Context) =>
@@ -157,7 +157,7 @@ describe('a removal', () => {
   });
 
   test('of a dead host plans nothing there, and lists the API servers anew everywhere else', () => {
-    const context = { ...controlPlanes(all, { limit: ['w-2'] }), speaker: 'cp-1' };
+    const context = { ...controlPlanes(all, { limit: ['w-2'] }), observer: 'cp-1' };
     const { 'w-2': _, ...facts } = context.facts;
     const { steps } = makePlan(remove({ dead: true, force: false, timeout: 300 }), { ...context, facts }, context.states);
     expect([...new Set(steps.map(({ host }) => host))].sort()).toEqual(['cp-1', 'w-1']);
@@ -180,7 +180,7 @@ describe('a removal', () => {
       'cp-1/remove/drain-w-2',
       'w-1/api-endpoint/reload',
     ]);
-    // Leadership goes to the member of the host that speaks.
+    // Leadership goes to the member of the observer.
     const { action } = steps.find(({ id }) => id === 'cp-1/remove/leave-etcd-w-2')!;
     expect(action).toMatchObject({ script: expect.stringMatching(/move-leader 0abc .*[^]*member remove 2abc/) });
     expect(needsOf('w-1/api-endpoint/reload')).toEqual([

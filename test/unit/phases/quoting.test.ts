@@ -11,7 +11,7 @@ import { restore } from '../../../playbooks/restore.ts';
 import { quote } from '../../../src/base/quote.ts';
 import { verifyChecks } from '../../../src/checks/verify/index.ts';
 import { PRELUDE, probeScript } from '../../../src/checks/verify/probe.ts';
-import { callerScript, speakerScript } from '../../../src/checks/verify/trial-script.ts';
+import { callerScript, observerScript } from '../../../src/checks/verify/trial-script.ts';
 import { BIN } from '../../../src/components/topology.ts';
 import type { Host } from '../../../src/config/cluster.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
@@ -74,7 +74,7 @@ function hostile(payload: string, { limit }: { limit?: number } = {}): Context {
     cluster,
     facts: rename(fresh.facts),
     states: rename(Object.fromEntries(states.entries())),
-    ...(limit === undefined ? {} : { limit: [hosts[limit]!.name], speaker: hosts[0]!.name }),
+    ...(limit === undefined ? {} : { limit: [hosts[limit]!.name], observer: hosts[0]!.name }),
   };
 }
 
@@ -88,7 +88,7 @@ function scriptsOf(context: Context, playbook: Parameters<typeof makePlan<Contex
 /** All that verify sends, with what it was told by hosts and by the cluster. */
 function verifyScripts(context: Context, payload: string): [string, string][] {
   const checking = verifyContext({ cluster: context.cluster, facts: context.facts, states: context.states, patience: 0 });
-  const trial = { namespace: payload, speaker: context.cluster.hosts[0]!, pods: [payload], podOf: () => payload };
+  const trial = { namespace: payload, observer: context.cluster.hosts[0]!, pods: [payload], podOf: () => payload };
   const probes = verifyChecks.flatMap((check): [string, string][] => [
     ...context.cluster.hosts.flatMap((host): [string, string][] => {
       const text = check.probe?.(host, checking);
@@ -98,12 +98,12 @@ function verifyScripts(context: Context, payload: string): [string, string][] {
   ]);
   const services = { echo: payload, self: payload, name: payload };
   const hostPort = { pod: payload, address: payload, port: 1 };
-  const speaker = { namespace: payload, speaker: payload, manifest: JSON.stringify(payload), pods: [payload], patience: 0, takeover: 0 };
+  const observer = { namespace: payload, observer: payload, manifest: JSON.stringify(payload), pods: [payload], patience: 0, takeover: 0 };
   return [
     ...probes,
     ['probes of a host', probeScript({ a: `: ${quote(payload)}` }, 5)],
     ['caller', callerScript({ own: payload, port: 80, pods: { [payload]: payload }, services, hostPort, patience: 0 })],
-    ['speaker', speakerScript({ ...speaker, work: {} })],
+    ['observer', observerScript({ ...observer, work: {} })],
     ['station', stationScript({ address: payload, token: 'abc' })],
   ];
 }
@@ -129,7 +129,7 @@ function withNames(context: Context): Context {
     facts: renamed(context.facts),
     states: renamed(Object.fromEntries(states.entries())),
     limit: ['cp-2'],
-    speaker: 'cp-1',
+    observer: 'cp-1',
   };
 }
 
@@ -207,11 +207,11 @@ wait`;
       'cp-1/remove/node-cp-2',
       'cp-2/reset/network',
       'cp-2/reset/packages',
+      'observer',
       'probe api-endpoint',
       'probe flannel',
       'probe nodes',
       'probes of a host',
-      'speaker',
       'station',
       'work encryption',
       'work exec-logs',

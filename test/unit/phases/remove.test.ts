@@ -36,7 +36,7 @@ function running(limit: readonly string[], roles: Host['roles'] = ['worker'], no
       },
     },
   ]);
-  return { ...context, speaker: 'cp-1', limit, states: Object.fromEntries(states) as Context['states'] };
+  return { ...context, observer: 'cp-1', limit, states: Object.fromEntries(states) as Context['states'] };
 }
 
 const planOf = (context: Context): readonly Step[] => makePlan(remove(removal), context, context.states).steps;

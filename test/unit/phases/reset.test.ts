@@ -36,7 +36,7 @@ function said(limit: readonly string[], situation: Situation): string[] {
   }));
   const address = (name: string): string => context.cluster.hosts.find((host) => host.name === name)!.privateAddress!;
   const list = members.map((name, i) => `member, ${i}abc, started, ${name}, https://${address(name)}:2380, x, false`).join('\n');
-  const speaks = controlPlanes[0];
+  const observer = controlPlanes[0];
   const unit = { loaded: true, enabled: true, active: 'active', needsReload: false, restarts: 0, digest: '' };
   const states = context.cluster.hosts.map(({ name }) => [
     name,
@@ -44,7 +44,7 @@ function said(limit: readonly string[], situation: Situation): string[] {
       ...emptyState,
       units: etcd.includes(name) ? { 'etcd.service': unit } : {},
       probes:
-        name === speaks ? { [MEMBERS_PROBE.name]: list, [NODES_PROBE.name]: ready.map((node) => `ready ${node} True`).join('\n') } : {},
+        name === observer ? { [MEMBERS_PROBE.name]: list, [NODES_PROBE.name]: ready.map((node) => `ready ${node} True`).join('\n') } : {},
     },
   ]);
   try {
@@ -99,8 +99,8 @@ describe('a reset of some hosts', () => {
     const cluster = clusterOf();
     // Its name and private address are known to itself alone.
     const hosts = cluster.hosts.map((host) => (host.name === 'cp-1' ? { ...host, address: 'cp-1.example', named: false } : host));
-    const { needed, useful, speakers } = hostsToRead({ ...cluster, hosts }, ['w-1'], { beside: 'servers' });
+    const { needed, useful, observers } = hostsToRead({ ...cluster, hosts }, ['w-1'], { beside: 'servers' });
     const names = (found: readonly Host[]): string[] => found.map(({ name }) => name);
-    expect([names(needed), names(useful), names(speakers)]).toEqual([['w-1'], ['cp-1'], []]);
+    expect([names(needed), names(useful), names(observers)]).toEqual([['w-1'], ['cp-1'], []]);
   });
 });

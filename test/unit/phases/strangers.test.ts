@@ -37,7 +37,7 @@ const verbs: Readonly<Record<string, Asking>> = {
   'the same where the file has names': { named: true },
   'plan and apply with --limit w-1': { limit: ['w-1'] },
   'plan and apply with --limit of a control plane': { limit: ['cp-1'] },
-  'join and remove of w-1': { limit: ['w-1'], reach: { beside: 'speaker' } },
+  'join and remove of w-1': { limit: ['w-1'], reach: { beside: 'observer' } },
   'join and remove of a control plane': { limit: ['w-2'], reach: { beside: 'all' } },
 };
 

@@ -27,7 +27,7 @@ describe('manifests of the cluster file', () => {
 
   test('are applied by one control plane, and once', () => {
     const steps = planned(context);
-    expect(steps.map(({ id, words }) => `${id}: ${words}`)).toEqual([
+    expect(steps.map(({ id, summary: words }) => `${id}: ${words}`)).toEqual([
       'cp-1/user-manifests/apply: apply 3 objects of spec.addons.manifests',
     ]);
     const states = statesAfter(steps, {});
@@ -55,7 +55,7 @@ describe('manifests of the cluster file', () => {
       recorded('Secret', 'keys', 'shop'),
       recorded('ConfigMap', 'plain'),
     );
-    expect(steps.map(({ words }) => words)).toEqual([
+    expect(steps.map(({ summary: words }) => words)).toEqual([
       'apply the object of spec.addons.manifests',
       'delete what left spec.addons.manifests: Secret shop/keys, Namespace shop',
     ]);
@@ -65,13 +65,13 @@ describe('manifests of the cluster file', () => {
 
   test('are not deleted because another version of their API, or the namespace default, is written now', () => {
     const steps = planned({ ...context, manifests: manifests(object('ConfigMap', 'plain', 'default')) }, recorded('ConfigMap', 'plain'));
-    expect(steps.at(-1)!.words).toBe('note the versions in which objects are written now');
+    expect(steps.at(-1)!.summary).toBe('note the versions in which objects are written now');
     expect((steps.at(-1)!.action as ScriptAction).script).not.toContain('kubectl delete');
   });
 
   test('leave nothing of ours behind when the field is emptied', () => {
     const steps = planned({ ...context, manifests: manifests() }, recorded('ConfigMap', 'plain'));
-    expect(steps.map(({ words }) => words)).toEqual(['delete what left spec.addons.manifests: ConfigMap plain']);
+    expect(steps.map(({ summary: words }) => words)).toEqual(['delete what left spec.addons.manifests: ConfigMap plain']);
     expect((steps[0]!.action as ScriptAction).script).toContain('delete configmap slipway-manifests');
     expect(planned({ ...context, manifests: manifests() })).toEqual([]);
   });

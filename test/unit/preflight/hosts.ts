@@ -5,7 +5,7 @@ import type { Measured } from '../../../src/checks/network/needs.ts';
 import type { Cluster } from '../../../src/config/cluster.ts';
 import { parseCluster } from '../../../src/config/parse.ts';
 import type { Facts } from '../../../src/facts/facts.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 
 const GiB = 2 ** 30;
 
@@ -105,7 +105,7 @@ export function findings({ cluster = clusterOf(), facts = {}, without = [], netw
       .filter((name) => !without.includes(name))
       .map((name) => [name, (facts[name] ?? ((same) => same))(healthy(name, hosts[name]))]),
   );
-  const settled = settle(cluster, gathered);
+  const settled = normalise(cluster, gathered);
   return preflight(preflightContext({ ...settled, versions: componentVersions(cluster.kubernetes.version), network })).map(
     ({ severity, check, hosts: names, what, hint }) => `${severity} ${check} [${names.join(' ')}] ${what} -> ${hint}`,
   );

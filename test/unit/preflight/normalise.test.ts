@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Cluster, Host } from '../../../src/config/cluster.ts';
 import type { Facts } from '../../../src/facts/facts.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 import { change, clusterOf, findings, healthy } from './hosts.ts';
 
 /** Hosts with some fields changed, by position. */
@@ -16,7 +16,7 @@ describe('names', () => {
   const unnamed = cluster({ name: '10.0.0.11', named: false }, { name: '10.0.0.21', named: false });
 
   test('come from the hosts where the file gives none, in lower case', () => {
-    const settled = settle(unnamed, {
+    const settled = normalise(unnamed, {
       '10.0.0.11': { ...facts['cp-1'], hostname: 'Alpha' },
       '10.0.0.21': facts['w-1'],
       'w-2': facts['w-2'],
@@ -26,11 +26,11 @@ describe('names', () => {
   });
 
   test('of the file stand even when the hostname differs', () => {
-    expect(settle(clusterOf(), { ...facts, 'w-1': { ...facts['w-1'], hostname: 'other' } }).cluster.hosts[1]!.name).toBe('w-1');
+    expect(normalise(clusterOf(), { ...facts, 'w-1': { ...facts['w-1'], hostname: 'other' } }).cluster.hosts[1]!.name).toBe('w-1');
   });
 
   test('never collide: who comes second keeps what it was loaded with', () => {
-    const settled = settle(unnamed, {
+    const settled = normalise(unnamed, {
       '10.0.0.11': { ...facts['cp-1'], hostname: 'w-2' },
       '10.0.0.21': { ...facts['w-1'], hostname: 'debian' },
       'w-2': facts['w-2'],
@@ -42,13 +42,13 @@ describe('names', () => {
   test.each(['web_1', '-web', 'a..b', '10.0.0.11', 'w-1;id >f;', '$(id)', 'x'.repeat(64), '__proto__'])(
     'are no node’s when they cannot be: %s',
     (hostname) => {
-      const settled = settle(unnamed, { '10.0.0.11': facts['cp-1'], '10.0.0.21': { ...facts['w-1'], hostname }, 'w-2': facts['w-2'] });
+      const settled = normalise(unnamed, { '10.0.0.11': facts['cp-1'], '10.0.0.21': { ...facts['w-1'], hostname }, 'w-2': facts['w-2'] });
       expect(settled.cluster.hosts.map(({ name }) => name)).toEqual(['cp-1', '10.0.0.21', 'w-2']);
     },
   );
 
   test('and addresses of hosts that were not gathered stay as in the file', () => {
-    const settled = settle(cluster({}, { privateAddress: '192.168.7.21', interface: 'eth1' }), { 'cp-1': facts['cp-1'] });
+    const settled = normalise(cluster({}, { privateAddress: '192.168.7.21', interface: 'eth1' }), { 'cp-1': facts['cp-1'] });
     expect(settled.cluster.hosts.map(({ name, privateAddress, interface: device }) => [name, privateAddress, device])).toEqual([
       ['cp-1', '10.0.0.11', 'eth0'],
       ['w-1', '192.168.7.21', 'eth1'],
@@ -60,7 +60,7 @@ describe('names', () => {
 
 describe('private addresses', () => {
   const privateAddress = (host: Partial<Host>, own: Facts): string | undefined =>
-    settle(cluster(host), { ...facts, 'cp-1': own }).cluster.hosts[0]!.privateAddress;
+    normalise(cluster(host), { ...facts, 'cp-1': own }).cluster.hosts[0]!.privateAddress;
   const own = facts['cp-1'];
 
   test('are what the file says, or the address when it is one', () => {
@@ -111,7 +111,7 @@ describe('where nodes live', () => {
     const names = ['cp-1', 'w-1', 'w-2'].slice(0, addresses.length);
     const own = (i: number) => addresses[i]!.split('/');
     const base = clusterOf();
-    const { cluster: settled, unadmitted } = settle(
+    const { cluster: settled, unadmitted } = normalise(
       { ...base, hosts: base.hosts.slice(0, names.length).map((host, i) => ({ ...host, address: own(i)[0]! })) },
       Object.fromEntries(
         names.flatMap((name, i) => {
@@ -153,12 +153,15 @@ describe('where nodes live', () => {
   test('is not told by a host of another one', () => {
     const claims = { name: 'eth1', mac: '', mtu: 1500, up: true, addresses: [{ address: '10.0.0.11', prefix: 16 }] };
     const liar = { ...facts['w-1'], interfaces: [...facts['w-1'].interfaces, claims] };
-    expect(settle(clusterOf(), { ...facts, 'w-1': liar }).cluster.network.nodeCidrs).toEqual(['10.0.0.0/24']);
+    expect(normalise(clusterOf(), { ...facts, 'w-1': liar }).cluster.network.nodeCidrs).toEqual(['10.0.0.0/24']);
   });
 
   test('is what the file says', () => {
     const given = clusterOf('  network: { nodeCidrs: [203.0.113.0/24, 10.0.0.0/10] }');
-    expect(settle(given, facts)).toMatchObject({ cluster: { network: { nodeCidrs: ['203.0.113.0/24', '10.0.0.0/10'] } }, unadmitted: [] });
+    expect(normalise(given, facts)).toMatchObject({
+      cluster: { network: { nodeCidrs: ['203.0.113.0/24', '10.0.0.0/10'] } },
+      unadmitted: [],
+    });
   });
 
   test('is warned about where an address alone is left of a network', () => {
@@ -178,7 +181,7 @@ describe('where nodes live', () => {
 
 describe('interfaces', () => {
   const device = (own: Facts, host: Partial<Host> = {}): string | undefined =>
-    settle(cluster(host), { ...facts, 'cp-1': own }).cluster.hosts[0]!.interface;
+    normalise(cluster(host), { ...facts, 'cp-1': own }).cluster.hosts[0]!.interface;
   const own = facts['cp-1'];
   const way = (name: string) => ({ device: name, source: '192.168.7.11' });
 
@@ -205,6 +208,6 @@ describe('interfaces', () => {
 
   test('of a host that is alone are the one with its private address', () => {
     const alone = { ...clusterOf(), hosts: [clusterOf().hosts[0]!] };
-    expect(settle(alone, { 'cp-1': { ...own, routesTo: {} } }).cluster.hosts[0]!.interface).toBe('eth0');
+    expect(normalise(alone, { 'cp-1': { ...own, routesTo: {} } }).cluster.hosts[0]!.interface).toBe('eth0');
   });
 });

@@ -4,7 +4,7 @@ import type { Call, Trial } from '../../../src/checks/verify/trial.ts';
 import type { CheckContext, CheckResult, VerifyContext } from '../../../src/checks/verify/verify.ts';
 import type { Cluster } from '../../../src/config/cluster.ts';
 import type { EngineEvent } from '../../../src/engine/events.ts';
-import { settle } from '../../../src/phases/settle.ts';
+import { normalise } from '../../../src/phases/normalise.ts';
 import { clusterOf, healthy, hosts } from '../preflight/hosts.ts';
 
 export const NOW = Date.parse('2026-11-21T12:00:00Z');
@@ -19,7 +19,7 @@ export interface Situation extends Partial<Omit<CheckContext, 'seen' | 'cluster'
 /** cp-1, w-1 and w-2, where nothing was looked at yet but what the situation says. */
 export function context({ cluster = clusterOf(), printed = {}, events = [], ...rest }: Situation = {}): CheckContext {
   const facts = Object.fromEntries(Object.entries(hosts).map(([name, address]) => [name, healthy(name, address)]));
-  const settled = settle(cluster, facts);
+  const settled = normalise(cluster, facts);
   return {
     cluster: settled.cluster,
     leftOut: [],
@@ -76,7 +76,7 @@ export function trialOf({
   };
   return {
     namespace: 'slipway-verify-abc123',
-    speaker: 'cp-1',
+    observer: 'cp-1',
     problem: undefined,
     services: { echo: '10.96.0.100', self: '10.96.0.101' },
     pods: Object.fromEntries(

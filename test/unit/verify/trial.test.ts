@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { parseCall } from '../../../src/checks/verify/trial.ts';
-import { callerScript, speakerLabel, speakerScript } from '../../../src/checks/verify/trial-script.ts';
+import { callerScript, observerLabel, observerScript } from '../../../src/checks/verify/trial-script.ts';
 import { RUN } from '../../../src/engine/state.ts';
 import { KUBECTL } from '../../../src/components/topology.ts';
 
@@ -67,8 +67,8 @@ test('a name that is not known yet is asked for again, when all else has come to
 });
 
 test('a label value is cut to what Kubernetes takes', () => {
-  expect(speakerLabel(`${'a'.repeat(62)}.b`)).toBe('a'.repeat(62));
-  expect(speakerLabel('cp-1')).toBe('cp-1');
+  expect(observerLabel(`${'a'.repeat(62)}.b`)).toBe('a'.repeat(62));
+  expect(observerLabel('cp-1')).toBe('cp-1');
 });
 
 describe('the script that holds the trial’s namespace', () => {
@@ -80,9 +80,9 @@ describe('the script that holds the trial’s namespace', () => {
   async function start(kubectl: string, work: Record<string, string> = {}): Promise<{ script: Running }> {
     await writeFile(join(directory, 'kubectl'), `#!/bin/sh\nprintf '%s\\n' "$*" >>${directory}/calls\n${kubectl}\n`, { mode: 0o755 });
     await writeFile(join(directory, 'calls'), '');
-    const script = speakerScript({
+    const script = observerScript({
       namespace: 'slipway-verify-1',
-      speaker: 'cp-1',
+      observer: 'cp-1',
       manifest: 'kind: Namespace',
       pods: ['echo-0'],
       work,
