@@ -123,10 +123,10 @@ function keep({ action }: Step): string {
   return sh`printf '%s\n' ${action.name} ${action.clients ?? []} >>"$s_kept/units"\n`;
 }
 
-/** Looks whether what was put back serves: as the change's own last step does. */
+/** Looks whether what was put back serves: as the change's own gates do. */
 function again(change: readonly Step[]): string {
-  const gate = change.map(({ action }) => action).findLast((action) => action.kind === 'wait');
-  return `s_again() { ( set -e\n${gate === undefined ? ':' : shellFor(gate, [])}\n); }\n`;
+  const gates = change.flatMap(({ action }) => (action.kind === 'wait' ? [`( ${shellFor(action, [])}\n)`] : []));
+  return `s_again() { ( set -e\n${gates.length === 0 ? ':' : gates.join('\n')}\n); }\n`;
 }
 
 /**

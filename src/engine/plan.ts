@@ -38,12 +38,12 @@ export function makePlan<C>(
       due.set(desired.id, complete(desired, phase, `if need be, after this: ${due.get(cause)!.summary}`));
   }
   if (only) for (const id of leftOut(due, only(context))) due.delete(id);
-  const accompanied = ({ onlyIfAny: onlyWith }: Desired): boolean => onlyWith === undefined || onlyWith.some((id) => due.has(id));
+  const accompanied = ({ onlyIfAny }: Desired): boolean => onlyIfAny === undefined || onlyIfAny.some((id) => due.has(id));
   const planned = new Map(
     all.flatMap((desired) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])),
   );
   const needed = needsAmong(planned, all);
-  const steps = needsOfChanges(
+  const steps = changesTogether(
     [...planned.values()].map(({ onlyIfAny: _, triggeredBy: __, drift: ___, ...step }) => ({ ...step, needs: needed(step) })),
   );
   refuseCircles(steps);
@@ -82,17 +82,26 @@ function needsAmong(planned: ReadonlyMap<StepId, Step>, wanted: readonly Desired
   return ({ needs }) => resolveAll(needs);
 }
 
-/** The first step of a change waits for what any of its steps needs: nothing is replaced before all of it can be. */
-function needsOfChanges(steps: readonly Step[]): Step[] {
+/**
+ * The steps of a change stand together, where the first of them stood, and what it replaces comes before what it restarts: whoever restarts a thing
+ * meanwhile finds what belongs together, and nothing is restarted twice. The first waits for what any of them needs: nothing is replaced before all of
+ * it can be.
+ */
+function changesTogether(steps: readonly Step[]): Step[] {
   const changes = new Map<string, Step[]>();
   for (const step of steps) if (step.change !== undefined) changes.set(step.change, [...(changes.get(step.change) ?? []), step]);
-  return steps.map((step) => {
-    const change = step.change === undefined ? [step] : changes.get(step.change)!;
-    if (change[0] !== step) return { ...step, needs: [] };
+  return steps.flatMap((step) => {
+    if (step.change === undefined) return [step];
+    const change = changes.get(step.change)!;
+    if (change[0] !== step) return [];
+    const [first, ...rest] = [...change.filter(replaces), ...change.filter((each) => !replaces(each))];
     const within = new Set(change.map(({ id }) => id));
-    return { ...step, needs: [...new Set(change.flatMap(({ needs }) => needs))].filter((id) => !within.has(id)) };
+    const needs = [...new Set(change.flatMap((each) => each.needs))].filter((id) => !within.has(id));
+    return [{ ...first!, needs }, ...rest.map((each) => ({ ...each, needs: [] }))];
   });
 }
+
+const replaces = ({ action }: Step): boolean => !['unit', 'script', 'wait'].includes(action.kind);
 
 /** The steps that a playbook leaves alone: those on hosts that it does not want, and what the operator would only do for them. */
 function leftOut(due: ReadonlyMap<StepId, Step>, wants: (step: Step) => boolean): StepId[] {

@@ -27,8 +27,7 @@ const components: readonly Component[] = [etcd, kubeApiserver, kubeControllerMan
 
 /**
  * Gives what serves its turn, host by host: on a host one component after the other, and the next host only when all of it is well there. Everything that
- * a component runs from is replaced in its turn and not before, and put back when it does not serve then: whoever restarts it meanwhile (a reboot, a
- * crash) finds what belongs together. What does not serve is started at once, and the others wait for it too. Hosts that are new to the cluster are
+ * they run from is replaced in the host's turn and not before, and put back when one of them does not serve then. What does not serve is started at once, and the others wait for it too. Hosts that are new to the cluster are
  * nobody's concern before they serve.
  */
 export function inTurn(context: Context): (installation: Installation) => Desired[] {
@@ -48,7 +47,7 @@ export function inTurn(context: Context): (installation: Installation) => Desire
       after: others.flatMap((other) => components.map((each) => servesStep(other, each))),
     };
     if (!intact.get(host)!) return mended(context, installation, turn);
-    const change = `${host.name}/${component.name}`;
+    const change = `${host.name}/control-plane`;
     const taking = <D extends Desired>(step: D): D => ({ ...waiting(step, turn), lane: 'rollout', change });
     const restart = taking(start);
     const last: Desired = { ...gate(context, host, component), change };

@@ -1,6 +1,6 @@
 import type { Desired, Step } from '../../src/engine/step.ts';
 
-type Names = 'id' | 'needs' | 'after' | 'onlyWith' | 'dueWith';
+type Names = 'id' | 'needs' | 'after' | 'onlyIfAny' | 'triggeredBy';
 
 /** What a test says of a step, with the names of steps spelt out. */
 export type Spelt<S extends Desired | Step> = Omit<S, Names> & { id: string } & Partial<Record<Exclude<Names, 'id'>, readonly string[]>>;

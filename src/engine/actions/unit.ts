@@ -31,7 +31,9 @@ case $s_key in LoadState) s_load=$s_value ;; NeedDaemonReload) s_reload=$s_value
 done <<END
 $(systemctl show -p LoadState,NeedDaemonReload,FragmentPath,ActiveState,MainPID ${name})
 END
-[ "$s_load $s_reload" = 'loaded no' ] && [ "$s_path" -ef ${path} ] || systemctl daemon-reload
+[ "$s_load $s_reload" = 'loaded no' ] && [ "$s_path" -ef ${path} ]` +
+    (clients.length === 0 ? '' : sh` && ! systemctl show -p NeedDaemonReload ${clients} | grep -q yes`) +
+    sh` || systemctl daemon-reload
 SYSTEMD_OFFLINE=1 systemctl --quiet enable ${name}\n` +
     (running ? restart({ name, digest, clients }) : ''),
 };

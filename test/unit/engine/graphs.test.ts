@@ -29,7 +29,7 @@ function graphOf(random: Random, log: string): Graph {
     const host = random.pick(HOSTS);
     const id = `${host}/p/${i}`;
     const needs = random.some(ids, random.below(4));
-    const accompanies = ids.length > 0 && random.below(5) === 0 ? { onlyWith: random.some(ids, 1) } : {};
+    const accompanies = ids.length > 0 && random.below(5) === 0 ? { onlyIfAny: random.some(ids, 1) } : {};
     const fails = random.below(12) === 0;
     wanted.push(
       desiredOf({

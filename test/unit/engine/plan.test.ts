@@ -40,7 +40,7 @@ describe('needs of a plan', () => {
   });
 
   test('reach through steps that were only to accompany others', () => {
-    const gate = want('gate', { needs: ['unit'], onlyWith: ['unit'] });
+    const gate = want('gate', { needs: ['unit'], onlyIfAny: ['unit'] });
     const after = want('after', { needs: ['gate'] });
     expect(needs(want('first'), want('unit', { due: false, needs: ['first'] }), gate, after)).toEqual({ first: [], after: ['first'] });
     expect(needs(want('first'), want('unit', { needs: ['first'] }), gate, after)).toEqual({

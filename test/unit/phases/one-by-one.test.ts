@@ -76,7 +76,7 @@ describe('what serves', () => {
     const states = { ...done.states, 'w-1': { ...between, probes: done.states['w-1']!.probes } };
     const steps = stepsOf({ ...done, states });
     expect(gates(steps).filter((id) => id.startsWith('w-1/'))).toEqual([]);
-    expect(steps.find(({ change }) => change === 'w-2/etcd')!.needs).toContain('cp-1/kube-scheduler/serves');
+    expect(steps.find(({ change }) => change === 'w-2/control-plane')!.needs).toContain('cp-1/kube-scheduler/serves');
   });
 
   test('waits for what is down, which starts at once', () => {
@@ -95,23 +95,24 @@ describe('what serves', () => {
     expect(stuck(steps)).toEqual([]);
   });
 
-  test('takes the API server down before its member of etcd, which hands its leadership over', () => {
-    const change = stepsOf(controlPlanes(FLAGS)).filter((step) => step.change === 'cp-1/etcd');
+  test('takes the API server down before its member of etcd, which hands its leadership over, and brings it back with its own settings', () => {
+    const change = stepsOf(controlPlanes(FLAGS)).filter((step) => step.change === 'cp-1/control-plane');
+    const unitFiles = ['/usr/lib/systemd/system/etcd.service', ...COMPONENTS.slice(1).map((name) => `/etc/systemd/system/${name}.service`)];
     expect(change.map(({ id }) => id)).toEqual([
-      'cp-1/etcd/file/usr/lib/systemd/system/etcd.service',
+      ...COMPONENTS.map((name, i) => `cp-1/${name}/file${unitFiles[i]}`),
       'cp-1/etcd/leadership',
-      'cp-1/etcd/unit',
-      'cp-1/etcd/serves',
+      ...COMPONENTS.flatMap((name) => [`cp-1/${name}/unit`, `cp-1/${name}/serves`]),
     ]);
-    expect(change[2]!.action).toMatchObject({ clients: ['kube-apiserver.service'] });
+    expect(change[COMPONENTS.length + 1]!.action).toMatchObject({ clients: ['kube-apiserver.service'] });
   });
 
   test('keeps what it runs from until its turn', () => {
     const steps = stepsOf(controlPlanes(FLAGS));
+    const change = steps.filter((step) => step.change === 'w-1/control-plane');
     for (const name of COMPONENTS) {
-      const change = steps.filter((step) => step.change === `w-1/${name}`);
-      expect(change.map(({ action }) => action.kind)).toEqual(expect.arrayContaining(['file', 'unit', 'wait']));
-      expect(steps.filter((step) => step.id.startsWith(`w-1/${name}/`))).toEqual(change);
+      const own = steps.filter((step) => step.id.startsWith(`w-1/${name}/`));
+      expect(own.map(({ action }) => action.kind)).toEqual(expect.arrayContaining(['file', 'unit', 'wait']));
+      expect(change).toEqual(expect.arrayContaining(own));
     }
     const files = HOSTS.flatMap((host) => [
       `${host}/kube-apiserver/file/etc/systemd/system/kube-apiserver.service`,
@@ -152,9 +153,7 @@ describe('what serves', () => {
     const context = controlPlanes(FLAGS);
     const plan = makePlan(apply, context, context.states);
     const { steps } = planSchema.parse(planDocument(plan, { cluster: 'prod', diffs: {}, scope: { limit: [], skipPhase: [] } }));
-    expect(new Set(steps.flatMap(({ change = [] }) => change))).toEqual(
-      new Set(HOSTS.flatMap((host) => COMPONENTS.map((name) => `${host}/${name}`))),
-    );
+    expect(new Set(steps.flatMap(({ change = [] }) => change))).toEqual(new Set(HOSTS.map((host) => `${host}/control-plane`)));
   });
 
   test('is no matter where nothing is to be changed', () => {
