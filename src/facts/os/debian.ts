@@ -176,6 +176,7 @@ export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEN
 ${journal}
 ${tidy}
 f_in() { dpkg-query -W -f '\${db:Status-Status} \${Package}\\n' | grep -E "^($1) " | cut -d' ' -f2 | sort -u; }
+f_reinstall() { dpkg-query -W -f '\${db:Status-Eflag} \${Package}\\n' | sed -n 's/^reinstreq //p'; }
 f_wanted=$(printf '%s\\n' ${sh`${packages}`} | sort -u)
 f_both() { printf '%s\\n' "$1" "$2" | sort | uniq -d; }
 f_half=$(f_in 'unpacked|half-.*')
@@ -184,9 +185,9 @@ f_there=$(f_both "$f_wanted" "$(f_in 'installed|config-files|unpacked|triggers-.
 f_known=${sh`${before}`}/orphans
 [ -n "$f_there$f_half" ] || [ -e "$f_known" ] || exit 0
 f_before=$(cat "$f_known" 2>/dev/null) || { f_before=$(${orphans}); [ ! -d ${sh`${before}`} ] || { printf '%s\n' "$f_before" >"$f_known.new" && mv "$f_known.new" "$f_known"; }; }
-# dpkg does not know the files of what it has not unpacked to the end.
+# dpkg does not know the files of what it has not unpacked to the end, and neither configures nor removes it, though it may call it unpacked.
 f_tmp=$(mktemp -d) && trap 'rm -rf "$f_tmp"' EXIT || exit
-for f_p in $(f_in half-installed); do
+for f_p in $({ f_in half-installed; f_reinstall; } | sort -u); do
   f_deb=$(find /var/cache/apt/archives ${sh`${archives}`} -type f -name "$f_p[._]*deb" 2>/dev/null | sort | tail -n 1)
   [ -n "$f_deb" ] || f_deb=$(cd "$f_tmp" && apt-get -q download "$f_p" >&2 && ls "$f_tmp/$f_p"_*)
   [ -z "$f_deb" ] || dpkg --force-depends --force-confold --unpack "$f_deb"

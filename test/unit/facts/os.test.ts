@@ -208,6 +208,19 @@ describe('package commands', () => {
     });
   });
 
+  test('unpack again what dpkg calls unpacked and will not touch, before anything is removed', () => {
+    const archives = mkdtempSync(join(tmpdir(), 'slipway-os-'));
+    const deb = join(archives, 'liblua_1_amd64.deb');
+    writeFileSync(deb, '');
+    const { status, lines } = run(debian.removeCommand(['haproxy'], { archives, before: '/nowhere' }), {
+      'dpkg-query': `case $* in *Eflag*) echo 'reinstreq liblua'; echo 'ok haproxy' ;; *) echo 'unpacked liblua'; echo 'installed haproxy' ;; esac`,
+      dpkg: 'case $1 in --audit) ;; *) echo "$*" ;; esac',
+      'apt-get': `case $* in '-s autoremove') ;; *) echo "$*" | sed 's/.*confold //' ;; esac`,
+    });
+    rmSync(archives, { recursive: true });
+    expect([status, lines]).toEqual([0, [`--force-depends --force-confold --unpack ${deb}`, 'purge haproxy']]);
+  });
+
   test('remove what only the packages had brought along, and leave the administrator’s own orphans', () => {
     const purged = join(mkdtempSync(join(tmpdir(), 'slipway-os-')), 'purged');
     const { status, lines } = run(debian.removeCommand(['haproxy', 'never-there'], { archives: '/opt/slipway', before: '/nowhere' }), {
