@@ -67,6 +67,15 @@ export class SlipwayErrors extends SlipwayError {
   }
 }
 
+/** One error for one cause; several keep their own words under one roof, with the category of the first. */
+export function gatherErrors(errors: readonly unknown[], summary: string): unknown {
+  if (errors.length === 1) return errors[0];
+  const ours = errors.filter(isSlipwayError);
+  const first = ours[0];
+  if (!first || ours.length !== errors.length) return errors.find((error) => !isSlipwayError(error));
+  return new SlipwayErrors(summary, { code: first.code, category: first.category }, ours);
+}
+
 /** A violated assumption of our own code. */
 export function bug(message: string, cause?: unknown): SlipwayError {
   return new SlipwayError(message, {

@@ -33,7 +33,7 @@ export function driftOf({ context, states }: Gathered<Context>): Comparison {
   const judged = ({ steps }: Plan): Plan['steps'] => steps.filter(({ host, action }) => host !== OPERATOR && action.kind !== 'wait');
   const drift = judged(makePlan(repair, context, states));
   return {
-    drift: drift.map(({ host, id, summary: words, reason }) => ({ host, step: id, found: reason, repair: words })),
+    drift: drift.map(({ host, id, summary, reason }) => ({ host, step: id, found: reason, repair: summary })),
     pending: judged(makePlan(apply, context, states)).length - drift.length,
     notCompared: unread.map(({ host }) => host.name),
   };

@@ -1,3 +1,4 @@
+import { groupBy } from '../base/group.ts';
 import type { Diffs } from '../engine/current.ts';
 import type { Plan } from '../engine/plan.ts';
 import type { Step } from '../engine/step.ts';
@@ -15,13 +16,13 @@ export interface PlanTextOptions {
 export function planText(plan: Plan, { paint, details, diffs = {} }: PlanTextOptions): string {
   if (plan.steps.length === 0) return 'Nothing to change.';
   const lines: string[] = [];
-  for (const [phase, steps] of group(plan.steps, (step) => step.phase)) {
+  for (const [phase, steps] of groupBy(plan.steps, (step) => step.phase)) {
     lines.push(paint('bold', phase));
-    const byHost = [...group(steps, (step) => step.host)].map(([host, own]) => ({
+    const byHost = [...groupBy(steps, (step) => step.host)].map(([host, own]) => ({
       host,
       work: [...(details ? detailed(own) : brief(own)), ...own.flatMap((step) => diffLines(diffs[step.id], paint))],
     }));
-    for (const [work, same] of group(byHost, (entry) => entry.work.join('\n').replaceAll(entry.host, '*'))) {
+    for (const [work, same] of groupBy(byHost, (entry) => entry.work.join('\n').replaceAll(entry.host, '*'))) {
       lines.push(`  ${paint('cyan', same.map(({ host }) => host).join(', '))}`);
       lines.push(...(same.length === 1 ? same[0]!.work : work.split('\n')).map((line) => `    ${line}`));
     }
@@ -66,10 +67,4 @@ function brief(steps: readonly Step[]): string[] {
           : step.summary,
       ),
   ];
-}
-
-function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
-  return groups;
 }

@@ -33,7 +33,7 @@ export function connecting(cluster: Cluster, from: PortSpec['from']): Host[] {
 
 /** The address that the cluster's own traffic uses. Normalised clusters have one for every host. */
 export function nodeAddress(host: Host): string {
-  if (host.privateAddress === undefined) throw bug(`${host.name} has no private address: the cluster is not settled`);
+  if (host.privateAddress === undefined) throw bug(`${host.name} has no private address: the cluster is not normalised`);
   return host.privateAddress;
 }
 

@@ -1,3 +1,4 @@
+import { groupBy } from '../base/group.ts';
 import { allFields, type FieldHelp } from './explain.ts';
 import { SCHEMA_URL } from './schema.ts';
 import { fileShape } from './shape.ts';
@@ -10,13 +11,9 @@ export function jsonSchemaText(): string {
 
 /** The tables of docs/cluster-file.md, one for each section of spec. */
 export function fieldTables(): string {
-  const sections = new Map<string, FieldHelp[]>();
-  for (const field of allFields()) {
-    // A host's ssh section has the fields of spec.ssh.
-    if (field.path === 'spec' || field.path.startsWith('spec.hosts[].ssh.')) continue;
-    const section = /^spec\.\w+/.exec(field.path)?.[0] ?? 'The file itself';
-    sections.set(section, [...(sections.get(section) ?? []), field]);
-  }
+  // A host's ssh section has the fields of spec.ssh.
+  const shown = allFields().filter(({ path }) => path !== 'spec' && !path.startsWith('spec.hosts[].ssh.'));
+  const sections = groupBy(shown, ({ path }) => /^spec\.\w+/.exec(path)?.[0] ?? 'The file itself');
   return [...sections].map(([title, fields]) => section(title, fields)).join('\n');
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isSlipwayError, messageOf } from '../base/errors.ts';
+import { groupBy } from '../base/group.ts';
 import type { Runner } from '../remote/runner.ts';
 import { deliveryBatch, readReport, stepsBatch, type Batch, type BatchOptions, type PutBack } from './batch.ts';
 import { nameOf, type Emit } from './events.ts';
@@ -66,7 +67,7 @@ const SILENCE = 600;
  */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outcome> {
   const status = new Map<string, Status>(plan.steps.map((step) => [step.id, 'waiting']));
-  const lanes = groupByLane(plan.steps);
+  const lanes = groupBy(plan.steps, laneOf);
   /** Order within a lane is a promise too: what comes after a step that does not happen does not happen either. */
   const waits = waitsFor(plan.steps);
   const busy = new Set<string>();

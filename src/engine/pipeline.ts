@@ -1,4 +1,4 @@
-import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
+import { gatherErrors, SlipwayError } from '../base/errors.ts';
 import type { Runner } from '../remote/runner.ts';
 import type { Emit } from './events.ts';
 import { execute, type Outcome } from './execute.ts';
@@ -144,13 +144,4 @@ function refuseUnlocked(plan: Plan, locks: ReadonlyMap<string, HostLock>): void 
     category: 'refused',
     hint: 'run the command again to see the new plan',
   });
-}
-
-/** One error for one cause; several keep their own words under one roof, with the category of the first. */
-export function gatherErrors(errors: readonly unknown[], summary: string): unknown {
-  if (errors.length === 1) return errors[0];
-  const ours = errors.filter(isSlipwayError);
-  const first = ours[0];
-  if (!first || ours.length !== errors.length) return errors.find((error) => !isSlipwayError(error));
-  return new SlipwayErrors(summary, { code: first.code, category: first.category }, ours);
 }

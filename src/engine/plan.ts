@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { bug } from '../base/errors.ts';
+import { groupBy } from '../base/group.ts';
 import { reasonFor } from './actions/index.ts';
 import { refuseCircles } from './order.ts';
 import type { Playbook } from './phase.ts';
@@ -88,8 +89,7 @@ function needsAmong(planned: ReadonlyMap<StepId, Step>, wanted: readonly Desired
  * it can be.
  */
 function changesTogether(steps: readonly Step[]): Step[] {
-  const changes = new Map<string, Step[]>();
-  for (const step of steps) if (step.change !== undefined) changes.set(step.change, [...(changes.get(step.change) ?? []), step]);
+  const changes = groupBy(steps, ({ change = '' }) => change);
   return steps.flatMap((step) => {
     if (step.change === undefined) return [step];
     const change = changes.get(step.change)!;
@@ -118,14 +118,9 @@ function leftOut(due: ReadonlyMap<StepId, Step>, wants: (step: Step) => boolean)
   return [...due.keys()].filter((id) => !kept.has(id));
 }
 
-function complete({ after, ...desired }: Desired, phase: string, reason: string): Step {
-  return {
-    ...desired,
-    phase,
-    reason,
-    lane: desired.lane ?? 'main',
-    needs: allNeeds({ ...desired, ...(after === undefined ? {} : { after }) }),
-  };
+function complete(desired: Desired, phase: string, reason: string): Step {
+  const { after: _, ...rest } = desired;
+  return { ...rest, phase, reason, lane: desired.lane ?? 'main', needs: allNeeds(desired) };
 }
 
 export function digestOf(value: unknown): string {
@@ -137,18 +132,22 @@ export function digestOf(value: unknown): string {
  * they are made; so only that it is wanted counts. How it is brought about does not.
  */
 export function wantedDigest({ action, wanted }: { action: Desired['action']; wanted?: string | undefined }): string {
-  if (wanted !== undefined) return wanted;
-  const content =
-    action.kind === 'file' && 'ref' in action.content
-      ? { ...action, content: action.content.ref }
-      : action.kind === 'artefact'
-        ? { ...action, digest: undefined }
-        : action.kind === 'directory'
-          ? { ...action, shared: undefined }
-          : action.kind === 'unit'
-            ? { ...action, clients: undefined }
-            : action;
-  return digestOf(content).slice(0, 16);
+  return wanted ?? digestOf(lasting(action)).slice(0, 16);
+}
+
+function lasting(action: Desired['action']): unknown {
+  switch (action.kind) {
+    case 'file':
+      return 'ref' in action.content ? { ...action, content: action.content.ref } : action;
+    case 'artefact':
+      return { ...action, digest: undefined };
+    case 'directory':
+      return { ...action, shared: undefined };
+    case 'unit':
+      return { ...action, clients: undefined };
+    default:
+      return action;
+  }
 }
 
 /** The hosts that a plan has steps on. */

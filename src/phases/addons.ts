@@ -4,7 +4,7 @@ import { metricsServerCertificate } from '../components/metrics-server.ts';
 import { controlPlanes, dnsServiceAddress, isNode, PKI } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
-import { digestOf } from '../engine/plan.ts';
+import { wantedDigest } from '../engine/plan.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
@@ -116,9 +116,6 @@ function metricsServer(context: Context): Desired[] {
     action,
     needs: [apiStep(observer)],
   });
-  // Another certificate is no other wish.
-  const wish = (filledIn: string | undefined, text: string): Pick<Desired, 'wanted'> =>
-    filledIn === undefined ? {} : { wanted: digestOf(text) };
   if (cluster.addons.metricsServer)
     return parts.map(({ name, text, filledIn }) => ({
       ...step(
@@ -126,7 +123,8 @@ function metricsServer(context: Context): Desired[] {
         filledIn === undefined ? 'apply metrics-server' : 'give metrics-server its certificate',
         applyManifest(name, text, filledIn),
       ),
-      ...wish(filledIn, text),
+      // Another certificate is no other wish.
+      ...(filledIn === undefined ? {} : { wanted: wantedDigest({ action: applyManifest(name, text) }) }),
     }));
   const manifests = parts.map(({ name }) => name);
   if (!manifests.some((name) => isApplied(stateOf(context, observer), name))) return [];

@@ -27,10 +27,9 @@ export const everyApiEndpoint: Phase<Context> = {
 /** What names the control planes on hosts that are otherwise left alone; certificates and all else are the business of apply. */
 export function endpointLists(context: Context, hosts: readonly Host[]): Desired[] {
   const limited = { ...context, limit: hosts.map(({ name }) => name) };
-  const lists = install(limited, component).map(({ host, component: reader, inputs }) => ({
-    host,
-    component: reader,
-    inputs: inputs.filter(isList).map(onItsOwn),
+  const lists = install(limited, component).map((installation) => ({
+    ...installation,
+    inputs: installation.inputs.filter(isList).map(onItsOwn),
     start: undefined,
   }));
   const stores = leasesInEtcd(context.cluster) ? install(limited, flanneld) : [];

@@ -22,7 +22,7 @@ export interface Context {
   unread?: readonly { host: Host; error: SlipwayError }[] | undefined;
   /** By host name, as `states`. With a limit not of every host. */
   facts: Readonly<Record<string, Facts>>;
-  /** Networks of hosts that firewalls do not admit as a whole; see settle. */
+  /** Networks of hosts that firewalls do not admit as a whole; see normalise. */
   unadmitted?: readonly Unadmitted[] | undefined;
   states: Readonly<Record<string, HostState>>;
   versions: ComponentVersions;

@@ -1,10 +1,13 @@
 import { SlipwayError } from '../base/errors.ts';
+import { etcd } from '../components/etcd.ts';
+import { kubelet } from '../components/kubelet.ts';
 import { isEtcdMember, isNode } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import { wantedDigest } from '../engine/plan.ts';
 import type { Step } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { registeredNodes } from './nodes.ts';
+import { unitStep } from './step-ids.ts';
 
 /** What a host has for its own sake, whatever the cluster file says: it was as wanted already, or somebody changed it. */
 const lasting: readonly Step['action']['kind'][] = ['directory', 'user', 'sysctl', 'package'];
@@ -19,7 +22,7 @@ export function isDrift(context: Context): (step: Step) => boolean {
   return (step) => {
     if (lost.has(step.host)) return true;
     const recorded = context.states[step.host]?.recorded ?? {};
-    const whole = [`${step.host}/kubelet/unit`, `${step.host}/etcd/unit`].some((id) => id in recorded);
+    const whole = [kubelet, etcd].some((component) => unitStep({ name: step.host }, component) in recorded);
     if (!whole) return false;
     const before = recorded[step.id];
     if (before === undefined) return step.drift === true || lasting.includes(step.action.kind);

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { artefactsFor, componentVersions } from '../artifacts/catalogue.ts';
 import type { Store } from '../artifacts/store.ts';
 import type { Architecture, LockedArtefact } from '../artifacts/types.ts';
-import { SlipwayError, SlipwayErrors, isSlipwayError } from '../base/errors.ts';
+import { gatherErrors, isSlipwayError, SlipwayError } from '../base/errors.ts';
 import { components } from '../components/index.ts';
 import { sysctls } from '../components/node.ts';
 import { BIN, controlPlanes, isControlPlane, isEtcdMember } from '../components/topology.ts';
@@ -81,33 +81,33 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
   const observer =
     options.reach && options.reach.beside !== 'servers' ? observerAmong(cluster, { limit: limit ?? [], read: all }) : undefined;
   const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries(all);
-  const settled = normalise(cluster, Object.fromEntries(all.map(([name, { facts }]) => [name, facts])));
+  const normalised = normalise(cluster, Object.fromEntries(all.map(([name, { facts }]) => [name, facts])));
   const byFinalName = <T>(pick: (reading: Reading) => T): Record<string, T> =>
     Object.fromEntries(
       cluster.hosts.flatMap((host, i) => {
         const reading = readings[host.name];
-        return reading === undefined ? [] : [[settled.cluster.hosts[i]!.name, pick(reading)]];
+        return reading === undefined ? [] : [[normalised.cluster.hosts[i]!.name, pick(reading)]];
       }),
     );
   const planned = limit ?? (unread.size > 0 ? all.map(([name]) => name) : undefined);
   const facts = byFinalName((reading) => reading.facts);
   const states = byFinalName((reading) => reading.state);
   const context: Context = {
-    cluster: settled.cluster,
+    cluster: normalised.cluster,
     ...(planned === undefined
       ? {}
-      : { limit: settled.cluster.hosts.filter((_, i) => planned.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
+      : { limit: normalised.cluster.hosts.filter((_, i) => planned.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
     ...(unread.size === 0
       ? {}
       : {
-          unread: settled.cluster.hosts.flatMap((host, i) => {
+          unread: normalised.cluster.hosts.flatMap((host, i) => {
             const error = unread.get(cluster.hosts[i]!.name);
             return error === undefined ? [] : [{ host, error }];
           }),
         }),
-    ...(observer === undefined ? {} : { observer: settled.cluster.hosts[cluster.hosts.indexOf(observer)]!.name }),
+    ...(observer === undefined ? {} : { observer: normalised.cluster.hosts[cluster.hosts.indexOf(observer)]!.name }),
     facts,
-    unadmitted: settled.unadmitted,
+    unadmitted: normalised.unadmitted,
     states,
     versions: componentVersions(cluster.kubernetes.version),
     lock: { version: 1, artifacts: await knownArtefacts(cluster, facts, store) },
@@ -206,24 +206,13 @@ function observerAmong(
 
 /** Hosts that do not answer are left out, and named. */
 async function everyReachable<T>(hosts: readonly Host[], work: (host: Host) => Promise<T>, emit: Emit): Promise<T[]> {
-  const results = await Promise.all(
-    hosts.map(async (host) => {
-      try {
-        return [await work(host)];
-      } catch (error) {
-        if (!isSlipwayError(error) || (error.category !== 'unreachable' && error.category !== 'failed')) throw error;
-        emit({ code: 'host.failed', host: host.name, message: error.message });
-        emit({
-          code: 'warning',
-          host: host.name,
-          message: `left out: ${error.message}`,
-          ...(error.hint === undefined ? {} : { hint: error.hint }),
-        });
-        return [];
-      }
-    }),
-  );
-  return results.flat();
+  return everyOther(hosts, work, {
+    spares: ({ category }) => category === 'unreachable' || category === 'failed',
+    told(host, { message, hint }) {
+      emit({ code: 'host.failed', host: host.name, message });
+      emit({ code: 'warning', host: host.name, message: `left out: ${message}`, ...(hint === undefined ? {} : { hint }) });
+    },
+  });
 }
 
 /** Hosts that cannot be read, for whatever reason of theirs, are told of; when none can be, it ends as everyHost does. */
@@ -232,19 +221,35 @@ async function everyAnswering<T>(
   work: (host: Host) => Promise<T>,
   { emit, unread }: { emit: Emit; unread: Map<string, SlipwayError> },
 ): Promise<T[]> {
+  const results = await everyOther(hosts, work, {
+    spares: ({ category }) => category !== 'aborted' && category !== 'bug',
+    told(host, error) {
+      unread.set(host.name, error);
+      emit({ code: 'host.failed', host: host.name, message: error.message });
+    },
+  });
+  if (unread.size === hosts.length) throw gatherErrors([...unread.values()], unusable(unread.size, hosts.length));
+  return results;
+}
+
+interface Sparing {
+  /** Whether the work goes on without a host that fails like this. */
+  spares(error: SlipwayError): boolean;
+  told(host: Host, error: SlipwayError): void;
+}
+
+async function everyOther<T>(hosts: readonly Host[], work: (host: Host) => Promise<T>, { spares, told }: Sparing): Promise<T[]> {
   const results = await Promise.all(
     hosts.map(async (host) => {
       try {
         return [await work(host)];
       } catch (error) {
-        if (!isSlipwayError(error) || error.category === 'aborted' || error.category === 'bug') throw error;
-        unread.set(host.name, error);
-        emit({ code: 'host.failed', host: host.name, message: error.message });
+        if (!isSlipwayError(error) || !spares(error)) throw error;
+        told(host, error);
         return [];
       }
     }),
   );
-  if (unread.size === hosts.length) throw together([...unread.values()], hosts.length);
   return results.flat();
 }
 
@@ -280,7 +285,7 @@ async function readHost(host: Host, { cluster, runner }: GatherOptions): Promise
 
 const inspectRequest: InspectRequest = {
   roots: [...ownedRoots(), BIN, CNI_PLUGINS, `${VAR}/state.json`, ...identityFiles],
-  directories: [...new Set(components.flatMap(({ sharedPaths: fills = [] }) => fills))],
+  directories: [...new Set(components.flatMap(({ sharedPaths = [] }) => sharedPaths))],
   units: ownedRoots()
     .filter((path) => path.endsWith('.service'))
     .map((path) => basename(path)),
@@ -314,12 +319,7 @@ export async function everyHost<T>(hosts: readonly Host[], work: (host: Host) =>
   const results = await Promise.allSettled(hosts.map(work));
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   if (failed.length === 0) return results.map((result) => (result as PromiseFulfilledResult<T>).value);
-  throw together(failed, hosts.length);
+  throw gatherErrors(failed, unusable(failed.length, hosts.length));
 }
 
-function together(failed: readonly unknown[], all: number): unknown {
-  const ours = failed.filter(isSlipwayError);
-  if (ours.length !== failed.length) return failed.find((error) => !isSlipwayError(error));
-  if (ours.length === 1) return ours[0];
-  return new SlipwayErrors(`${ours.length} of ${all} hosts cannot be used`, { code: ours[0]!.code, category: ours[0]!.category }, ours);
-}
+const unusable = (some: number, all: number): string => `${some} of ${all} hosts cannot be used`;

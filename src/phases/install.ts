@@ -212,5 +212,5 @@ function withExtra(flags: readonly Flag[], extra: Readonly<Record<string, string
 
 /** All paths below which files may lie that we wrote, for gathering and reset. */
 export function ownedRoots(): string[] {
-  return [...new Set(components.flatMap(({ ownedPaths: owns }) => owns))].sort();
+  return [...new Set(components.flatMap(({ ownedPaths }) => ownedPaths))].sort();
 }

@@ -1,3 +1,4 @@
+import { groupBy } from '../base/group.ts';
 import { sh } from '../base/quote.ts';
 import { flanneld } from '../components/flanneld.ts';
 import { kubelet } from '../components/kubelet.ts';
@@ -131,12 +132,7 @@ const taintsOf = ({ taints }: Host): string[] => taints.map(({ key, value, effec
 
 /** Hosts with the same labels and taints: one call of kubectl serves all of them. */
 function groupAlike(hosts: readonly Host[]): Host[][] {
-  const groups = new Map<string, Host[]>();
-  for (const host of hosts) {
-    const key = JSON.stringify([labelsOf(host), taintsOf(host)]);
-    groups.set(key, [...(groups.get(key) ?? []), host]);
-  }
-  return [...groups.values()];
+  return [...groupBy(hosts, (host) => JSON.stringify([labelsOf(host), taintsOf(host)])).values()];
 }
 
 /** Labels and taints go through the API, where a kubelet may not set them itself (NodeRestriction). */

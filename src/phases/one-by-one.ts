@@ -27,8 +27,8 @@ const components: readonly Component[] = [etcd, kubeApiserver, kubeControllerMan
 
 /**
  * Gives what serves its turn, host by host: on a host one component after the other, and the next host only when all of it is well there. Everything that
- * they run from is replaced in the host's turn and not before, and put back when one of them does not serve then. What does not serve is started at once, and the others wait for it too. Hosts that are new to the cluster are
- * nobody's concern before they serve.
+ * they run from is replaced in the host's turn and not before, and put back when one of them does not serve then. What does not serve is started at once,
+ * and the others wait for it too. Hosts that are new to the cluster are nobody's concern before they serve.
  */
 export function inTurn(context: Context): (installation: Installation) => Desired[] {
   const turns = turnsOf(context);
@@ -38,9 +38,8 @@ export function inTurn(context: Context): (installation: Installation) => Desire
   const intact = new Map(turns.map((host) => [host, isIntact(context, host)]));
   return (installation) => {
     const { host, component, inputs, start } = installation;
-    const state = stateOf(context, host).units[`${component.name}.service`];
-    if (start === undefined || !turns.includes(host) || !state?.loaded) return stepsOf([installation]);
-    if (!serves(state)) return [...inputs, start, gate(context, host, component)];
+    if (start === undefined || !turns.includes(host) || !isLoaded(context, host, component)) return stepsOf([installation]);
+    if (!serves(context, host, component)) return [...inputs, start, gate(context, host, component)];
     const others = turns.slice(0, turns.indexOf(host));
     const turn = {
       needs: shared.get(host)!,
@@ -87,10 +86,7 @@ function mended(context: Context, { host, component, inputs, start }: Installati
 function turnsOf(context: Context): Host[] {
   const hosts = plannedHosts(context).filter((host) => isEtcdMember(host) || isControlPlane(host));
   const broken = (host: Host): boolean =>
-    components.some(({ name }) => {
-      const state = stateOf(context, host).units[`${name}.service`];
-      return state?.loaded === true && !serves(state);
-    });
+    components.some((component) => isLoaded(context, host, component) && !serves(context, host, component));
   return [...hosts.filter(broken), ...hosts.filter((host) => !broken(host))];
 }
 
@@ -99,7 +95,7 @@ function turnsOf(context: Context): Host[] {
  * asked, and take a minute and a half to end.
  */
 function withApiServer(context: Context, host: Host, step: UnitStep): UnitStep {
-  if (!isControlPlane(host) || !servesApi(context, host)) return step;
+  if (!isControlPlane(host) || !serves(context, host, kubeApiserver)) return step;
   return { ...step, action: { ...step.action, clients: ['kube-apiserver.service'] } };
 }
 
@@ -155,12 +151,12 @@ function filesOf(context: Context, { name }: Host, ...wanted: readonly Component
   return install({ ...context, limit: [name] }, ...wanted).flatMap(({ inputs }) => inputs);
 }
 
-const serves = ({ active }: Pick<UnitState, 'active'>): boolean => active === 'active' || active === 'reloading';
+const unitOf = (context: Context, host: Host, { name }: Component): UnitState | undefined =>
+  stateOf(context, host).units[`${name}.service`];
 
-function servesApi(context: Context, host: Host): boolean {
-  const state = stateOf(context, host).units['kube-apiserver.service'];
-  return state !== undefined && serves(state);
-}
+const isLoaded = (...of: Parameters<typeof unitOf>): boolean => unitOf(...of)?.loaded === true;
+
+const serves = (...of: Parameters<typeof unitOf>): boolean => ['active', 'reloading'].includes(unitOf(...of)?.active ?? '');
 
 /** A restart that was ordered and has not begun leaves a unit active. */
 const running = (unit: string): string => `s=$(systemctl show -p ActiveState -p Job ${unit})
@@ -177,18 +173,15 @@ function healthOf(context: Context, host: Host, component: Component): string {
   if (component === kubeApiserver) return API_SERVES;
   const unit = running(`${component.name}.service`);
   if (component === etcd) {
-    const members = context.cluster.hosts.filter((other) => other.name === host.name || servesEtcd(context, other)).map(etcdClientUrl);
+    // Members that are not there do not keep the others from their turn.
+    const members = context.cluster.hosts
+      .filter((other) => other.name === host.name || (isEtcdMember(other) && serves(context, other, etcd)))
+      .map(etcdClientUrl);
     return `${unit}
 ${etcdctlOfMember(members.join(','))} --command-timeout=5s endpoint health || exit 1
-${isControlPlane(host) && servesApi(context, host) ? API_SERVES : ''}`;
+${isControlPlane(host) && serves(context, host, kubeApiserver) ? API_SERVES : ''}`;
   }
   const { port, path } = declarations(context, host).find((declared) => declared.component === component)!.declaration.health!;
   return `${unit}
 ${KUBECTL} --server=https://127.0.0.1:${port} --insecure-skip-tls-verify get --raw ${path} --request-timeout=5s`;
-}
-
-/** Members that are not there do not keep the others from their turn. */
-function servesEtcd(context: Context, host: Host): boolean {
-  const state = stateOf(context, host).units['etcd.service'];
-  return isEtcdMember(host) && state !== undefined && serves(state);
 }

@@ -113,9 +113,13 @@ export async function createLinkRunner(link: Link, context: LinkRunnerOptions): 
   ): Promise<Outcome> => {
     const begin = performance.now();
     const elapsed = (): string => `${Math.round(performance.now() - begin)} ms`;
-    const exceeded = limitReached([
-      { ms: timeoutMs, since: () => begin, error: (rest) => timeout(host, timeoutMs, rest) },
-      { ms: silentMs, since: () => shell.lastActive(), error: (rest) => stuck(host, silentMs, rest) },
+    const exceeded = limitReached(host, [
+      { ms: timeoutMs, since: () => begin, what: `a script on ${host} did not end within ${timeoutMs / 1000} s` },
+      {
+        ms: silentMs,
+        since: () => shell.lastActive(),
+        what: `nothing was heard from a script on ${host}, and nothing taken by it, for ${silentMs / 1000} s`,
+      },
     ]);
     try {
       const outcome = await Promise.race([shell.outcome, exceeded.reached, interrupted, shell.failedHere]);
@@ -203,17 +207,21 @@ const limitsOf = ({ timeoutMs, silentMs }: RunOptions): Limits => ({
 interface Limit {
   ms: number;
   since(): number;
-  error(rest: string): SlipwayError;
+  /** What it means that it is reached. */
+  what: string;
 }
 
-/** `reached` rejects with the error of the first limit that is reached, and never resolves. */
-function limitReached(limits: readonly Limit[]): {
+interface Exceeded {
+  /** Rejects with REMOTE_TIMEOUT when the first of the limits is reached, and never resolves; never unhandled. */
   reached: Promise<never>;
+  /** The same error with what became of the script; any other as it is. */
   explain(error: unknown, rest: string): unknown;
   forget(): void;
-} {
+}
+
+function limitReached(host: string, limits: readonly Limit[]): Exceeded {
   const timers = new Map<Limit, NodeJS.Timeout>();
-  let met: { limit: Limit; error: SlipwayError } | undefined;
+  let met: { what: string; error: SlipwayError } | undefined;
   const reached = new Promise<never>((_, reject) => {
     const arm = (limit: Limit): void => {
       const left = limit.ms - (performance.now() - limit.since());
@@ -224,7 +232,7 @@ function limitReached(limits: readonly Limit[]): {
           limit,
           setTimeout(() => arm(limit), left),
         );
-      met ??= { limit, error: limit.error('') };
+      met ??= { what: limit.what, error: givenUp(host, limit.what) };
       reject(met.error);
     };
     limits.forEach(arm);
@@ -232,22 +240,14 @@ function limitReached(limits: readonly Limit[]): {
   reached.catch(() => {});
   return {
     reached,
-    explain: (error, rest) => (met !== undefined && error === met.error ? met.limit.error(`; ${rest}`) : error),
+    explain: (error, rest) => (met !== undefined && error === met.error ? givenUp(host, `${met.what}; ${rest}`) : error),
     forget: () => timers.forEach((timer) => clearTimeout(timer)),
   };
 }
 
-function stuck(host: string, silentMs: number, rest: string): SlipwayError {
+function givenUp(host: string, message: string): SlipwayError {
   return remoteError(host, 'REMOTE_TIMEOUT', {
-    message: `nothing was heard from a script on ${host}, and nothing taken by it, for ${silentMs / 1000} s${rest}`,
-    category: 'failed',
-    hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
-  });
-}
-
-function timeout(host: string, timeoutMs: number, rest = ''): SlipwayError {
-  return remoteError(host, 'REMOTE_TIMEOUT', {
-    message: `a script on ${host} did not end within ${timeoutMs / 1000} s${rest}`,
+    message,
     category: 'failed',
     hint: 'See on the host what it waits for (load, disk, the lock of the package manager), then run the same command again.',
   });

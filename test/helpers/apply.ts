@@ -28,15 +28,39 @@ export async function watched(lab: TestLab, args: readonly string[], watch: Watc
   return { exitCode: exitCode ?? 255, signal, stdout: '', stderr };
 }
 
+/** Whether this is the event by which so many steps are done. */
+export function afterSteps(steps: number): (event: StampedEvent) => boolean {
+  let done = 0;
+  return (event) => event.code === 'step.done' && ++done === steps;
+}
+
+/** Kills a verb at a moment; gives back the signal that ended it: none when it had ended by itself. */
+export async function killedAt(
+  lab: TestLab,
+  args: readonly string[],
+  isMoment: (event: StampedEvent) => boolean,
+): Promise<string | undefined> {
+  const { signal } = await watched(lab, args, (event, running) => {
+    if (isMoment(event)) running.kill('SIGKILL');
+  });
+  return signal;
+}
+
+/** Whether this is the end of the step. */
+export const whenDone =
+  (step: string) =>
+  (event: StampedEvent): boolean =>
+    event.code === 'step.done' && event.step.id === step;
+
 /** Runs apply and does something at the moment when so many steps are done. */
 export function applyUntil(
   lab: TestLab,
   steps: number,
   act: (running: Running) => Promise<void> | void,
 ): Promise<Finished & { signal: string | undefined }> {
-  let done = 0;
+  const isMoment = afterSteps(steps);
   return watchedApply(lab, async (event, running) => {
-    if (event.code === 'step.done' && ++done === steps) await act(running);
+    if (isMoment(event)) await act(running);
   });
 }
 

@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
-import { watched } from '../helpers/apply.ts';
+import { afterSteps, killedAt } from '../helpers/apply.ts';
 import { installedLab } from '../helpers/installed-lab.ts';
 import type { TestLab } from '../helpers/lab.ts';
 
@@ -63,14 +63,6 @@ for p in $(ours directory); do [ -d $p ] || continue; n=$((n + 1)); ${directory}
 echo "$n hands"`;
 }
 
-async function killedRepair(lab: TestLab, after: number): Promise<void> {
-  let done = 0;
-  const { signal } = await watched(lab, ['repair', '--yes'], (event, running) => {
-    if (event.code === 'step.done' && ++done === after) running.kill('SIGKILL');
-  });
-  expect(signal).toBe('SIGKILL');
-}
-
 describe('drift', () => {
   let lab: TestLab;
   beforeAll(async () => {
@@ -112,7 +104,7 @@ describe('drift', () => {
   test.each(ROUNDS)('of every file, link and directory of a control plane and a worker is mended: %s', async (_, hands) => {
     for (const host of ['cp-1', 'w-1']) expect(await lab.on(host, handsOn(hands))).toMatch(/^[1-9]\d+ hands$/);
     expect((await lab.slipway('status', '--drift')).exitCode).toBe(2);
-    if (hands.killedAfter !== undefined) await killedRepair(lab, hands.killedAfter);
+    if (hands.killedAfter !== undefined) expect(await killedAt(lab, ['repair', '--yes'], afterSteps(hands.killedAfter))).toBe('SIGKILL');
     await lab.ok('repair', '--yes');
     expect((await lab.ok('status', '--drift')).stdout).toMatch(/No drift: the hosts are as they were left\.$/);
     expect((await lab.ok('apply', '--yes')).stderr).toContain('Nothing to change');

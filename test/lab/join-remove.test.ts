@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { imageReference } from '../../src/artifacts/catalogue.ts';
 import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
 import { DEFAULT_KUBERNETES_VERSION } from '../../src/config/schema.ts';
+import type { StampedEvent } from '../../src/engine/events.ts';
 import { powerOff } from '../../src/lab/index.ts';
 import { installClient, MODES, startClients, type Outcome } from '../helpers/api-client.ts';
-import { watched } from '../helpers/apply.ts';
+import { killedAt, watched, whenDone } from '../helpers/apply.ts';
 import { difference, FINGERPRINT } from '../helpers/fingerprint.ts';
 import { testLab, type Finished, type TestLab } from '../helpers/lab.ts';
 
@@ -98,10 +99,7 @@ describe('a cluster of one control plane and one worker', () => {
     await powerOff({ name: lab.name, host: 'w-1' });
     const join = ['join', 'w-2', '--address', addressOf('w-2'), '--yes'];
     for (const step of ['w-2/prepare-host/state', 'w-2/containerd/unit']) {
-      const { signal } = await watched(lab, join, (event, run) => {
-        if (event.code === 'step.done' && event.step.id === step) run.kill('SIGKILL');
-      });
-      expect([step, signal]).toEqual([step, 'SIGKILL']);
+      expect([step, await killedAt(lab, join, whenDone(step))]).toEqual([step, 'SIGKILL']);
     }
     const run = lab.slipway(...join, '--events', '-');
     expect(await touched(run)).toEqual(['cp-1', 'w-2']);
@@ -198,10 +196,8 @@ describe('a cluster of one control plane and one worker', () => {
     expect(await state(running, others)).toEqual(ran.filter((_, i) => planes[i] !== first));
 
     await settings('etcd');
-    const { signal } = await watched(lab, ['apply', '--yes'], (event, run) => {
-      if (event.code === 'step.done' && event.step.id.endsWith('/etcd/unit')) run.kill('SIGKILL');
-    });
-    expect(signal).toBe('SIGKILL');
+    const isRestarted = (event: StampedEvent): boolean => event.code === 'step.done' && event.step.id.endsWith('/etcd/unit');
+    expect(await killedAt(lab, ['apply', '--yes'], isRestarted)).toBe('SIGKILL');
     await writeFile(clusterFile, before);
     // Nobody is connected; the host does what it was about to its end.
     await Promise.all(planes.map((host) => lab.on(host, 'flock -w 300 /run/slipway/steps true')));
@@ -281,9 +277,7 @@ describe('a cluster of one control plane and one worker', () => {
 
   test('loses it by the same command, which goes on from wherever it was killed, and the worker is given back as it was found', async () => {
     for (const step of ['cp-1/remove/drain-w-2', 'w-2/reset/units', 'cp-1/remove/node-w-2', 'w-2/reset/files']) {
-      const { signal } = await watched(lab, ['remove', 'w-2', '--yes'], (event, run) => {
-        if (event.code === 'step.done' && event.step.id === step) run.kill('SIGKILL');
-      });
+      const signal = await killedAt(lab, ['remove', 'w-2', '--yes'], whenDone(step));
       expect([step, signal]).toEqual([step, 'SIGKILL']);
       expect(await readFile(clusterFile, 'utf8')).toContain('name: w-2');
     }

@@ -1,3 +1,5 @@
+import { groupBy } from '../../base/group.ts';
+
 /** Something that is true of a way from one host to another. */
 export interface Edge {
   from: string;
@@ -67,12 +69,4 @@ function stars(edges: readonly Edge[], centre: 'from' | 'to', other: 'from' | 't
   }));
 }
 
-function groups<T>(all: readonly T[], key: (one: T) => string): T[][] {
-  const found = new Map<string, T[]>();
-  for (const one of all) {
-    const group = found.get(key(one));
-    if (group === undefined) found.set(key(one), [one]);
-    else group.push(one);
-  }
-  return [...found.values()];
-}
+const groups = <T>(all: readonly T[], key: (one: T) => string): T[][] => [...groupBy(all, key).values()];

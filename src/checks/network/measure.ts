@@ -1,3 +1,4 @@
+import { groupBy } from '../../base/group.ts';
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '../../base/errors.ts';
 import type { Runner, Session } from '../../remote/runner.ts';
@@ -235,14 +236,4 @@ async function openStations(hosts: readonly string[], { cluster, runner, stop }:
       clearTimeout(timer);
     },
   };
-}
-
-function groupBy<T>(all: readonly T[], key: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const one of all) {
-    const group = groups.get(key(one));
-    if (group === undefined) groups.set(key(one), [one]);
-    else group.push(one);
-  }
-  return groups;
 }

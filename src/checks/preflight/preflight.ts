@@ -13,9 +13,9 @@ export interface RequiredPort {
 
 /** What preflight checks look at. Hosts whose facts were not gathered are not judged. */
 export interface PreflightContext {
-  /** With settled names and addresses: see settle. */
+  /** With final names and addresses: see normalise. */
   cluster: Cluster;
-  /** By settled name. */
+  /** By final name. */
   hosts: Readonly<Record<string, Facts>>;
   requiredPorts(host: Host): readonly RequiredPort[];
   /** Commands of our own daemons as the kernel knows them (15 characters), which may hold their ports on a host of ours. */

@@ -1,3 +1,4 @@
+import { groupBy } from '../../base/group.ts';
 import { fold, type Bundle } from '../network/fold.ts';
 import type { Facts } from '../../facts/facts.ts';
 import { finding, isOurs, list, several, type PreflightCheck } from './preflight.ts';
@@ -10,7 +11,7 @@ export const reachability: PreflightCheck = {
     if (network === undefined) return [];
     const blocked = network.passages.filter(({ state, to, why }) => state === 'blocked' && (why === FORBIDDEN || !opens(hosts[to])));
     // The reason differs between hosts that are not reached and hosts that refuse; it is no part of what is told together.
-    const bundles = groupByWhy(blocked).flatMap(([why, alike]) =>
+    const bundles = [...groupBy(blocked, ({ why }) => why ?? '')].flatMap(([why, alike]) =>
       fold(alike.map(({ from, to, protocol, port, by }) => ({ from, to, what: `${protocol} port ${port} (${by})` }))).map((bundle) => ({
         ...bundle,
         why,
@@ -37,12 +38,6 @@ function opens(facts: Facts | undefined): boolean {
   if (facts === undefined || isOurs(facts)) return false;
   const { firewalld, ufw, dropChains = [] } = facts.firewall;
   return firewalld || ufw || dropChains.some(({ hook }) => hook === 'input');
-}
-
-function groupByWhy<T extends { why?: string | undefined }>(all: readonly T[]): [string, T[]][] {
-  const found = new Map<string, T[]>();
-  for (const one of all) found.set(one.why ?? '', [...(found.get(one.why ?? '') ?? []), one]);
-  return [...found];
 }
 
 function sentence({ from, to, what, both }: Bundle): string {

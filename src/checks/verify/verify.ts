@@ -1,3 +1,4 @@
+import { list as listOf } from '../../base/words.ts';
 import type { ComponentVersions } from '../../artifacts/catalogue.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
 import type { Emit } from '../../engine/events.ts';
@@ -174,7 +175,7 @@ function joined(texts: readonly (string | undefined)[], separator: string): stri
 export function list(words: readonly string[], most = 8): string {
   const unique = [...new Set(words)];
   if (unique.length > most) return `${unique.slice(0, most - 1).join(', ')} and ${unique.length - most + 1} more`;
-  return unique.length < 2 ? unique.join('') : `${unique.slice(0, -1).join(', ')} and ${unique.at(-1)!}`;
+  return listOf(unique);
 }
 
 /** `1 host`, `2 hosts`. */

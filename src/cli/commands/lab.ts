@@ -26,8 +26,7 @@ export const up: Handler = async ({ options }, io) => {
     ...(options['release'] === undefined ? {} : { releases: options['release'] as string[] }),
     onProgress: (text) => void io.stderr.write(`${text}\n`),
   });
-  io.stdout.write(`${table(lab.hosts.map((host) => [host.name, host.address, host.release, kindOf(host)]))}
-`);
+  io.stdout.write(`${table(lab.hosts.map((host) => [host.name, host.address, host.release, kindOf(host)]))}\n`);
   io.stderr.write(`Next: slipway apply -f ${lab.clusterFile}\n`);
   return exitCodes.ok;
 };

@@ -1,6 +1,8 @@
 import { repair as playbook } from '../../../playbooks/repair.ts';
+import { kubelet } from '../../components/kubelet.ts';
 import { runPipeline } from '../../engine/pipeline.ts';
 import { refuseLostMembers } from '../../phases/drift.ts';
+import { registerStep, unitStep } from '../../phases/step-ids.ts';
 import { applying } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
 import { driftOf } from '../drift.ts';
@@ -27,7 +29,7 @@ export const repair: Handler = async ({ options: given }, io) => {
         pending = driftOf(gathered).pending ?? 0;
       },
       confirm: (plan, gathered) => {
-        nodesConcerned = plan.steps.some(({ id, host }) => id === `${host}/kubelet/unit` || id === `${host}/nodes/register`);
+        nodesConcerned = plan.steps.some(({ id, host: name }) => id === unitStep({ name }, kubelet) || id === registerStep({ name }));
         return pipeline.confirm(plan, gathered);
       },
       // Pods that try everything out would be more of a disturbance than most repairs; a node that was away is told by nothing less.

@@ -1,6 +1,6 @@
 import { reset as playbook } from '../../../playbooks/reset.ts';
-import { SlipwayError } from '../../base/errors.ts';
-import { gatherErrors, runPipeline } from '../../engine/pipeline.ts';
+import { gatherErrors, SlipwayError } from '../../base/errors.ts';
+import { runPipeline } from '../../engine/pipeline.ts';
 import { plannedHosts, type Context } from '../../phases/context.ts';
 import { ours } from '../../phases/reset/phases.ts';
 import { cautions } from '../../phases/reset/limited.ts';

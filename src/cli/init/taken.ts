@@ -1,5 +1,4 @@
-import { SlipwayError } from '../../base/errors.ts';
-import { gatherErrors } from '../../engine/pipeline.ts';
+import { gatherErrors, SlipwayError } from '../../base/errors.ts';
 import type { ClusterTraces } from '../../facts/facts.ts';
 import { clusterWords } from '../../phases/identity.ts';
 import { errorText } from '../report-error.ts';

@@ -1,11 +1,11 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { preflightChecks } from '../../../src/checks/preflight/index.ts';
 import { main } from '../../../src/cli/main.ts';
 import { planSchema, type PlanDocument } from '../../../src/cli/plan-document.ts';
 import { fakeIo } from '../../unit/init/io.ts';
+import { loopbackCluster } from '../../helpers/loopback-cluster.ts';
 import { freePort, startSshd, type Sshd } from '../../helpers/sshd.ts';
 
 let sshd: Sshd;
@@ -13,15 +13,13 @@ let file: string;
 beforeAll(async () => {
   sshd = await startSshd([], ['ed25519']);
   file = join(sshd.directory, 'cluster.yaml');
-  const host = async (name: string, role: string, n: number, port = 0): Promise<string> =>
-    `    - { name: ${name}, address: 127.0.0.1, privateAddress: 10.0.0.${n}, roles: [${role}], ssh: { port: ${port || (await freePort())} } }\n`;
   await writeFile(
     file,
-    `spec:
-  ssh: { user: ${userInfo().username}, identityFile: ${sshd.identityFile}, knownHosts: ${sshd.knownHosts}, become: none }
-  artifacts: { source: go }
-  hosts:
-${await host('down-cp', 'control-plane', 1)}${await host('up-w', 'worker', 2, sshd.port)}${await host('down-w', 'worker', 3)}`,
+    loopbackCluster(sshd, [
+      { name: 'down-cp', role: 'control-plane', ssh: `port: ${await freePort()}` },
+      { name: 'up-w', ssh: `port: ${sshd.port}` },
+      { name: 'down-w', ssh: `port: ${await freePort()}` },
+    ]),
   );
 });
 afterAll(() => sshd.stop());

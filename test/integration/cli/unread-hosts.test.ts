@@ -1,10 +1,10 @@
 import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ClusterStatus } from '../../../src/cli/cluster-status.ts';
 import { main } from '../../../src/cli/main.ts';
 import { fakeIo } from '../../unit/init/io.ts';
+import { loopbackCluster, type LoopbackHost } from '../../helpers/loopback-cluster.ts';
 import { freePort, startSshd, type Sshd } from '../../helpers/sshd.ts';
 
 let sshd: Sshd;
@@ -19,38 +19,21 @@ afterAll(async () => {
   await Promise.all([sshd, refusing, stranger].map((server) => server.stop()));
 });
 
-interface HostLine {
-  name: string;
-  role?: string;
-  ssh: string;
-}
-
 /** Runs a command on a cluster file with these hosts, all of them servers of this machine. */
-async function slipway(hosts: readonly HostLine[], ...words: string[]): Promise<{ code: number; out: string; err: string }> {
+async function slipway(hosts: readonly LoopbackHost[], ...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const directory = await mkdtemp(join(sshd.directory, 'cluster-'));
-  const lines = hosts.map(
-    ({ name, role = 'worker', ssh }, i) =>
-      `    - { name: ${name}, address: 127.0.0.1, privateAddress: 10.0.0.${i + 1}, roles: [${role}], ssh: { ${ssh} } }\n`,
-  );
   const file = join(directory, 'cluster.yaml');
-  await writeFile(
-    file,
-    `spec:
-  ssh: { user: ${userInfo().username}, identityFile: ${sshd.identityFile}, knownHosts: ${sshd.knownHosts}, become: none }
-  artifacts: { source: go }
-  hosts:
-${lines.join('')}`,
-  );
+  await writeFile(file, loopbackCluster(sshd, hosts));
   const io = fakeIo({ interactive: false, env: { XDG_STATE_HOME: directory, XDG_CACHE_HOME: directory, PATH: process.env['PATH']! } });
   const [verb, ...rest] = words;
   const code = await main([verb!, '-f', file, ...rest], io);
   return { code, out: io.out(), err: io.err() };
 }
 
-const up = (): HostLine => ({ name: 'up', role: 'control-plane', ssh: `port: ${sshd.port}` });
-const refused = (): HostLine => ({ name: 'refused', ssh: `port: ${refusing.port}` });
-const unknown = (): HostLine => ({ name: 'unknown', ssh: `port: ${stranger.port}` });
-const down = async (): Promise<HostLine> => ({ name: 'down', ssh: `port: ${await freePort()}` });
+const up = (): LoopbackHost => ({ name: 'up', role: 'control-plane', ssh: `port: ${sshd.port}` });
+const refused = (): LoopbackHost => ({ name: 'refused', ssh: `port: ${refusing.port}` });
+const unknown = (): LoopbackHost => ({ name: 'unknown', ssh: `port: ${stranger.port}` });
+const down = async (): Promise<LoopbackHost> => ({ name: 'down', ssh: `port: ${await freePort()}` });
 
 test('status tells of the host that answers, and why each of the others could not be read', async () => {
   const { code, out } = await slipway([up(), refused(), unknown(), await down()], 'status', '-o', 'json');

@@ -93,6 +93,8 @@ describe('metrics-server', () => {
     };
     const renewed = makePlan(only(addons), later, {}).steps.find(({ id }) => id === given.id)!;
     expect((renewed.action as ScriptAction).done!.lines[0]).not.toBe(done!.lines[0]);
+    // It is no other wish, in the form in which a host remembers one.
+    expect([given.wanted, renewed.wanted]).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), given.wanted]);
     const declared = (name: string): string[] => {
       const host = context.cluster.hosts.find((candidate) => candidate.name === name)!;
       return declarations(context, host).flatMap(({ declaration }) =>
