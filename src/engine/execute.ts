@@ -58,6 +58,8 @@ type Status = 'waiting' | 'running' | 'done' | 'undone' | 'failed' | 'skipped';
 
 const EVIDENCE_LINES = 400;
 
+const displaced = (host: string): string => `another run has taken ${host} over`;
+
 /** Seconds without a word from a script and without a byte of what it is sent; beside what a step waits for on purpose. */
 const SILENCE = 600;
 
@@ -173,7 +175,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
           } else if (report.kind === 'failed') {
             fail(step, `could not ${step.summary}`, { evidence: output.join('\n'), putBack });
           } else if (report.kind === 'displaced') {
-            fail(step, `another run has taken ${host} over`);
+            fail(step, displaced(host));
           } else if (report.kind === 'stopped') {
             toldToStop = true;
           } else {
@@ -181,10 +183,10 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
           }
         },
       });
-      if (toldToStop && options.stop.aborted) return;
+      if (owed().length === 0 || (toldToStop && options.stop.aborted)) return;
       const message = toldToStop
         ? `${host} was told by somebody else to stop (${RUN}/stop)`
-        : `the script ended early (exit code ${result.code})`;
+        : ((await takenOver(host)) ?? `the script ended early (exit code ${result.code})`);
       for (const step of owed()) fail(step, message, { evidence: (output.join('\n') + result.stderr).trim() });
     } catch (error) {
       if (isInterruption(error)) return;
@@ -192,6 +194,13 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       const evidence = isSlipwayError(error) && error.category === 'unreachable' ? '' : output.join('\n');
       for (const step of owed()) fail(step, messageOf(error), { cause: error, evidence });
     }
+  };
+
+  /** Whoever takes a host over ends what runs there; a script that is ended can't tell. */
+  const takenOver = async (host: string): Promise<string | undefined> => {
+    const asked = (await options.runner(host)).run(`[ "$(cat ${RUN}/token)" = ${options.run} ] || echo other`);
+    const { stdout } = await asked.catch(() => ({ stdout: '' }));
+    return stdout.trim() === 'other' ? displaced(host) : undefined;
   };
 
   /** Whether somebody let go because the run was stopped: that is no failure, and its steps count as not begun. */
@@ -278,15 +287,6 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
 function patienceOf({ action, change }: Step): number {
   const once = action.kind === 'wait' || action.kind === 'script' ? (action.timeoutSeconds ?? 0) : 0;
   return change === undefined ? once : 2 * once;
-}
-
-function groupByLane(steps: readonly Step[]): Map<string, Step[]> {
-  const lanes = new Map<string, Step[]>();
-  for (const step of steps) {
-    const key = laneOf(step);
-    lanes.set(key, [...(lanes.get(key) ?? []), step]);
-  }
-  return lanes;
 }
 
 function semaphore(limit: number): <T>(work: () => Promise<T>) => Promise<T> {

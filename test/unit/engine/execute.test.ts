@@ -305,6 +305,11 @@ describe('a script that does not do its work is a failure', () => {
     expect(wrote('log')).toEqual([]);
   });
 
+  test('when another run takes the host over in the middle and ends what runs there', async () => {
+    const outcome = await play([step('a/1', `echo other >a/run/token; kill -TERM $$`), step('a/2', '')]);
+    expect(failed(outcome)).toEqual([{ id: 'a/1', message: 'another run has taken a over', begun: true }]);
+  });
+
   test('when it ends well and reports nothing', async () => {
     const steps = [step('a/1', ''), step('a/2', '')];
     hosts['a'] = scriptedHost('a').on(/./, { code: 0, stdout: 'nothing to see\n', stderr: 'but this\n' });
