@@ -30,7 +30,7 @@ export function driftOf({ context, states }: Gathered<Context>): Comparison {
   // Without its address no file is known that names it.
   if (unread.some(({ host }) => isIndispensable(cluster, host)))
     return { drift: [], pending: undefined, notCompared: cluster.hosts.map(({ name }) => name) };
-  const judged = ({ steps }: Plan): Plan['steps'] => steps.filter(({ host, action }) => host !== OPERATOR && action.kind !== 'wait');
+  const judged = ({ steps }: Plan): Plan['steps'] => steps.filter(({ host, accompanies }) => host !== OPERATOR && !accompanies);
   const drift = judged(makePlan(repair, context, states));
   return {
     drift: drift.map(({ host, id, summary, reason }) => ({ host, step: id, found: reason, repair: summary })),

@@ -133,7 +133,7 @@ const step = z
     summary: z.string().describe('What is done, as a person reads it.'),
     reason: z.string().describe('Why: what differs on the host from what the cluster file says.'),
     lane: z
-      .enum(['main', 'delivery', 'packages', 'images', 'api', 'reloads', 'rollout'])
+      .enum(['main', 'delivery', 'packages', 'images', 'api', 'reloads', 'rollout', 'gates'])
       .describe(
         'Steps of one host and lane run in the order of the plan; lanes run side by side, and so do steps that concern different hosts.',
       ),
@@ -144,6 +144,8 @@ const step = z
       .describe(
         'Steps with the same one are one script on their host, and are put back together when the last of them finds that it does not serve.',
       ),
+    effect: z.string().exactOptional().describe('What those who use the cluster notice of a change.'),
+    accompanies: z.literal(true).exactOptional().describe('It is planned because of other steps, and never alone: a wait after a restart.'),
     wanted: z
       .string()
       .exactOptional()

@@ -1,7 +1,9 @@
 import { groupBy } from '../base/group.ts';
+import { several } from '../base/words.ts';
 import type { Diffs } from '../engine/current.ts';
 import type { Plan } from '../engine/plan.ts';
 import type { Step } from '../engine/step.ts';
+import { turnsOf } from '../engine/turns.ts';
 import type { Paint } from './style.ts';
 
 export interface PlanTextOptions {
@@ -27,9 +29,24 @@ export function planText(plan: Plan, { paint, details, diffs = {} }: PlanTextOpt
       lines.push(...(same.length === 1 ? same[0]!.work : work.split('\n')).map((line) => `    ${line}`));
     }
   }
+  lines.push(...turnLines(plan, paint));
   const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== 'operator'));
   lines.push('', `${plan.steps.length} steps on ${hosts.size} ${hosts.size === 1 ? 'host' : 'hosts'}.`);
   return lines.join('\n');
+}
+
+/** In which order what serves is changed, and what is noticed of it. */
+function turnLines(plan: Plan, paint: Paint): string[] {
+  const turns = turnsOf(plan);
+  if (turns.length === 0) return [];
+  return [
+    '',
+    'What serves is changed in turns, each when all before it serve again:',
+    ...turns.map(({ kind, hosts, effects }) => {
+      const order = hosts.map((together) => paint('cyan', several(together))).join(', then ');
+      return `  ${[`${kind}: ${order}`, ...effects].join('; ')}`;
+    }),
+  ];
 }
 
 function diffLines(diff: string | undefined, paint: Paint): string[] {

@@ -6,12 +6,17 @@ const DIRECTORY = '/etc/slipway/api-endpoint';
 const RUN = '/run/api-endpoint';
 export const CONFIG = `${DIRECTORY}/haproxy.cfg`;
 /** A copy of what HAProxy has read last. */
-export const CONFIG_IN_USE = `${RUN}/haproxy.cfg`;
+const CONFIG_IN_USE = `${RUN}/haproxy.cfg`;
 export const API_ENDPOINT_UNIT = 'api-endpoint.service';
 const identity = { name: 'api-endpoint', user: 'slipway-api-endpoint' };
 const client = clientCertificate(identity);
 /** Certificate and key in one file: HAProxy before 2.4 (Debian 11 has 2.2) finds a key towards servers nowhere else. */
 const PAIR = `${RUN}/client.pem`;
+const bothOf = `cat ${client.certificatePath} ${client.keyPath}`;
+/** What HAProxy reads again when it is told to: connections outlive that. */
+export const ENDPOINT_READS: readonly string[] = [CONFIG, client.certificatePath, client.keyPath];
+/** Shell text that succeeds when it has read them as they are. */
+export const ENDPOINT_HAS_READ = `cmp -s ${CONFIG} ${CONFIG_IN_USE} && ${bothOf} | cmp -s - ${PAIR}`;
 
 /** What it needs of the distribution. */
 export const apiEndpointPackages: readonly PackageUse[] = [{ name: 'haproxy', provides: ['haproxy'] }];
@@ -21,6 +26,7 @@ export const apiEndpoint: Component = {
   name: 'api-endpoint',
   summary: 'HAProxy on the loopback of every node, in front of all control planes.',
   runsOn: (host, cluster) => isNode(host) && cluster.api.endpoint === 'node-local',
+  rollout: 'batches',
   ownedPaths: [`${UNITS}/${API_ENDPOINT_UNIT}`],
   declare: ({ cluster }) => ({
     packages: apiEndpointPackages,
@@ -28,7 +34,7 @@ export const apiEndpoint: Component = {
     files: [
       {
         path: CONFIG,
-        // By a step of its own: connections outlive a reload.
+        // By a step of its own.
         reloaded: true,
         from: {
           template: 'api-endpoint/haproxy.cfg.hbs',
@@ -47,8 +53,7 @@ export const apiEndpoint: Component = {
       name: API_ENDPOINT_UNIT,
       path: `${UNITS}/${API_ENDPOINT_UNIT}`,
       template: 'api-endpoint/api-endpoint.service.hbs',
-      data: { config: CONFIG, read: `umask 077; cat ${client.certificatePath} ${client.keyPath} >${PAIR}; cp ${CONFIG} ${CONFIG_IN_USE}` },
-      restartOnRenewal: [identity.name],
+      data: { config: CONFIG, read: `umask 077; ${bothOf} >${PAIR}; cp ${CONFIG} ${CONFIG_IN_USE}` },
     },
     ports: [{ port: API_ENDPOINT_PORT, protocol: 'tcp', from: 'local', purpose: 'the node’s way to the Kubernetes API' }],
   }),

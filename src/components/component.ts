@@ -25,6 +25,11 @@ export interface Component {
   /** One sentence for readers. */
   summary: string;
   runsOn(host: Host, cluster: Cluster): boolean;
+  /**
+   * How a change reaches it on hosts where it serves: on one host after the other, or in batches of nodes, a single one first; each time only when it
+   * serves again where it was changed before. Nothing of both has the turn of its host alone: what differs is replaced, and all of it is put back together.
+   */
+  rollout?: 'one-by-one' | 'batches';
   /** Directories and files that hold only what we wrote: listed at every gathering, removed by reset. */
   ownedPaths: readonly string[];
   /** Directories that others fill as well: looked at by themselves, not into. */

@@ -35,6 +35,7 @@ export const containerd: Component = {
   name: 'containerd',
   summary: 'The container runtime, with runc and the CNI plugins.',
   runsOn: isNode,
+  rollout: 'batches',
   ownedPaths: [usual.config, ...[usual, beside].map(({ unit }) => `${UNITS}/${unit}`)],
   sharedPaths: ['/etc/cni', '/etc/cni/net.d'],
   declare({ cluster, facts, versions, images }) {

@@ -14,6 +14,7 @@ export const etcd: Component = {
   name: 'etcd',
   summary: 'The key-value store that holds all of the cluster’s state.',
   runsOn: isEtcdMember,
+  rollout: 'one-by-one',
   ownedPaths: ['/etc/etcd', '/usr/lib/systemd/system/etcd.service', ...Object.values(DEFRAG)],
   sharedPaths: [DATA],
   declare({ cluster, host }) {

@@ -27,6 +27,7 @@ export const flanneld: Component = {
   name: 'flanneld',
   summary: 'The pod network; writes the node’s CNI configuration when the network is up.',
   runsOn: isNode,
+  rollout: 'batches',
   ownedPaths: [CONFIG, `${UNITS}/flanneld.service`, '/etc/cni/net.d/10-slipway.conflist'],
   declare({ cluster, host }) {
     const identity = { name: 'flannel', user: 'slipway-flannel', server: nodeApiServer(cluster) };

@@ -19,6 +19,7 @@ export const forwarding: Component = {
   name: 'forwarding',
   summary: 'Lets pod traffic and the ports of the cluster pass the host’s firewall, and goes on doing so whatever firewalls flush.',
   runsOn: () => true,
+  rollout: 'batches',
   ownedPaths: [
     `${UNITS}/slipway-forwarding.service`,
     ...dropIns.map(dropInDirectory),

@@ -22,6 +22,7 @@ export const kubeApiserver: Component = {
   name: 'kube-apiserver',
   summary: 'The cluster’s API; the only client of etcd.',
   runsOn: isControlPlane,
+  rollout: 'one-by-one',
   ownedPaths: [`${UNITS}/kube-apiserver.service`],
   sharedPaths: ['/var/log/kubernetes'],
   declare({ cluster, host }) {

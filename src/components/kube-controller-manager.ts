@@ -9,6 +9,7 @@ export const kubeControllerManager: Component = {
   name: 'kube-controller-manager',
   summary: 'The control loops; signs the kubelets’ renewed client certificates.',
   runsOn: isControlPlane,
+  rollout: 'one-by-one',
   ownedPaths: [`${UNITS}/kube-controller-manager.service`],
   declare: ({ cluster }) => ({
     artefacts: ['kube-controller-manager'],

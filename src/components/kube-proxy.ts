@@ -16,6 +16,7 @@ export const kubeProxy: Component = {
   name: 'kube-proxy',
   summary: 'Makes Service addresses work on every node.',
   runsOn: isNode,
+  rollout: 'batches',
   ownedPaths: [`${UNITS}/kube-proxy.service`],
   declare({ cluster, facts }) {
     const identity = { name: 'kube-proxy', user: 'system:kube-proxy', server: nodeApiServer(cluster) };

@@ -9,6 +9,7 @@ export const kubeScheduler: Component = {
   name: 'kube-scheduler',
   summary: 'Chooses a node for every pod.',
   runsOn: isControlPlane,
+  rollout: 'one-by-one',
   ownedPaths: [`${UNITS}/kube-scheduler.service`],
   declare: () => ({
     artefacts: ['kube-scheduler'],

@@ -10,6 +10,7 @@ export const kubelet: Component = {
   name: 'kubelet',
   summary: 'The agent that runs a node’s pods.',
   runsOn: isNode,
+  rollout: 'batches',
   ownedPaths: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
   sharedPaths: ['/var/lib/kubelet'],
   declare({ cluster, host, facts }) {

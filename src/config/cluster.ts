@@ -19,6 +19,10 @@ export interface Cluster {
   api: { endpoint: 'node-local' | { host: string; port: number }; certSANs: readonly string[] };
   artifacts: ArtifactsConfig;
   addons: { coredns: boolean; metricsServer: boolean; manifests: readonly string[] };
+  rollout: {
+    /** How many nodes may be away at once while what they run changes: a number, or a percentage such as `10%`. */
+    maxUnavailable: number | string;
+  };
   /** Extra flags: components.NAME.args in the file. */
   components: Readonly<Record<string, { args: Readonly<Record<string, string>> }>>;
 }

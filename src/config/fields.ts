@@ -154,6 +154,11 @@ export const domain = text((v) => complain(syntax.domainComplaint(v), nearestNam
   pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$',
 });
 
+export const percentage = text(
+  (v) => (/^([1-9]\d?|100)%$/.test(v) ? undefined : { complaint: 'is not a percentage', suggestion: 'such as 10%' }),
+  { pattern: '^([1-9][0-9]?|100)%$', examples: ['10%'] },
+);
+
 export const labelKey = text((v) => complain(syntax.labelKeyComplaint(v)));
 export const labelValue = text((v) => complain(syntax.labelValueComplaint(v)));
 

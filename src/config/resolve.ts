@@ -21,6 +21,7 @@ export function toCluster(file: ClusterFile, resolvePath: (path: string) => stri
     api: spec.api,
     artifacts: { source: typeof source === 'object' && 'bundle' in source ? { bundle: resolvePath(source.bundle) } : source, overrides },
     addons: { ...spec.addons, manifests: spec.addons.manifests.map(resolvePath) },
+    rollout: spec.rollout,
     components: Object.fromEntries(
       Object.entries(spec.components).map(([name, { args }]) => [
         name,

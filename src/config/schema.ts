@@ -214,6 +214,17 @@ const spec = z.strictObject({
     )
     .default({})
     .describe('Extra flags, by component.'),
+  rollout: z
+    .strictObject({
+      maxUnavailable: z
+        .union([z.int().min(1), fields.percentage])
+        .default('10%')
+        .describe(
+          'How many nodes may be away at once while what runs on them changes, as a number or a percentage of all nodes (at least one). The first batch is a single node.',
+        ),
+    })
+    .prefault({})
+    .describe('How changes reach nodes that serve.'),
 });
 
 /** The cluster file, version 1: the one source of types, defaults, documentation and the JSON Schema. */

@@ -33,19 +33,25 @@ export function makePlan<C>(
     const reason = reasonFor(desired.action, desired.host === OPERATOR ? emptyState : (states[desired.host] ?? emptyState));
     if (reason !== undefined) due.set(desired.id, complete(desired, phase, reason));
   }
+  const wants = only?.(context);
+  if (wants) for (const id of leftOut(due, wants)) due.delete(id);
   for (const { phase, desired } of open) {
     const cause = desired.triggeredBy?.find((id) => due.has(id));
-    if (cause !== undefined && !due.has(desired.id))
-      due.set(desired.id, complete(desired, phase, `if need be, after this: ${due.get(cause)!.summary}`));
+    if (cause === undefined || due.has(desired.id)) continue;
+    const step = complete(desired, phase, `if need be, after this: ${due.get(cause)!.summary}`);
+    if (wants?.(step) ?? true) due.set(desired.id, step);
   }
-  if (only) for (const id of leftOut(due, only(context))) due.delete(id);
   const accompanied = ({ onlyIfAny }: Desired): boolean => onlyIfAny === undefined || onlyIfAny.some((id) => due.has(id));
   const planned = new Map(
     all.flatMap((desired) => (due.has(desired.id) && accompanied(desired) ? [[desired.id, due.get(desired.id)!] as const] : [])),
   );
   const needed = needsAmong(planned, all);
   const steps = changesTogether(
-    [...planned.values()].map(({ onlyIfAny: _, triggeredBy: __, drift: ___, ...step }) => ({ ...step, needs: needed(step) })),
+    [...planned.values()].map(({ onlyIfAny, triggeredBy: _, drift: __, ...step }) => ({
+      ...step,
+      ...(onlyIfAny === undefined ? {} : { accompanies: true as const }),
+      needs: needed(step),
+    })),
   );
   refuseCircles(steps);
   return { digest: digestOf(steps), steps };

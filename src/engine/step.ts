@@ -165,9 +165,11 @@ export interface Desired {
    * one of them fails, the last one's look at whether it serves included, the host puts back what they replaced, whether or not anybody is connected.
    */
   change?: string;
+  /** What those who use the cluster notice of a change. */
+  effect?: string;
 }
 
-export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'api' | 'reloads' | 'rollout';
+export type Lane = 'main' | 'delivery' | 'packages' | 'images' | 'api' | 'reloads' | 'rollout' | 'gates';
 
 /** A desired thing that is not so yet. */
 export interface Step extends Omit<Desired, 'after'> {
@@ -175,6 +177,8 @@ export interface Step extends Omit<Desired, 'after'> {
   lane: Lane;
   /** Steps of the same plan. */
   needs: readonly StepId[];
+  /** It is planned because of others, as a wait after a restart is: nothing differs for which it would be planned alone. */
+  accompanies?: true;
   /** Why it is planned: `missing`, `mode 0644, should be 0600`, ... */
   reason: string;
 }

@@ -1,11 +1,12 @@
-import { API_ENDPOINT_UNIT, apiEndpoint as component, CONFIG, CONFIG_IN_USE } from '../components/api-endpoint.ts';
+import { API_ENDPOINT_UNIT, apiEndpoint as component, CONFIG, ENDPOINT_HAS_READ, ENDPOINT_READS } from '../components/api-endpoint.ts';
 import { flanneld } from '../components/flanneld.ts';
 import { controlPlanes, leasesInEtcd } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
-import { install, stepsOf, type Installation } from './install.ts';
+import { install, type Installation } from './install.ts';
+import { rolledOut } from './rollout/index.ts';
 import { readyStep, reloadStep, unitStep } from './step-ids.ts';
 
 export const apiEndpoint: Phase<Context> = {
@@ -45,29 +46,31 @@ const isList = ({ action }: Desired): boolean => action.kind === 'file' && actio
 /** Without the phases that bring what it is made of: that is on the host already. */
 const onItsOwn = ({ needs = [], after = [], ...step }: Desired): Desired => ({ ...step, after: [...needs, ...after] });
 
-/** Whether the load balancer has read its list. */
-export const ENDPOINT_PROBE = { name: 'api-endpoint', script: `! cmp -s ${CONFIG} ${CONFIG_IN_USE} || echo read` };
+/** Whether the load balancer has read its list and its certificate. */
+export const ENDPOINT_PROBE = { name: 'api-endpoint', script: `{ ${ENDPOINT_HAS_READ}; } && echo read || :` };
 
-/** The last thing on such a host: a load balancer that runs reads its list again, once the API servers that are new in it serve. */
+/** The last thing on such a host: a load balancer that runs reads its files again, once the API servers that are new in its list serve. */
 function withReload(context: Context): (installation: Installation) => Desired[] {
   return (installation) => {
     const { host } = installation;
-    const steps = stepsOf([installation]);
-    const list = steps.find(isList);
-    if (list === undefined || stateOf(context, host).units[API_ENDPOINT_UNIT]?.active !== 'active') return steps;
+    const steps = rolledOut(context)(installation);
+    const read = steps.filter(({ action }) => action.kind === 'file' && ENDPOINT_READS.includes(action.path)).map(({ id }) => id);
+    if (read.length === 0 || stateOf(context, host).units[API_ENDPOINT_UNIT]?.active !== 'active') return steps;
     const reload: Desired = {
       id: reloadStep(host),
       host: host.name,
-      summary: 'let the API endpoint read its list',
+      summary: 'let the API endpoint read its files again',
       action: {
         kind: 'script',
-        script: `cmp -s ${CONFIG} ${CONFIG_IN_USE} || systemctl reload ${API_ENDPOINT_UNIT}`,
+        script: `{ ${ENDPOINT_HAS_READ}; } || systemctl reload ${API_ENDPOINT_UNIT}`,
         done: { probe: ENDPOINT_PROBE.name, lines: ['read'] },
       },
       lane: 'reloads',
-      needs: [list.id],
+      // Hosts are installed without it.
+      drift: true,
+      needs: read,
       after: [unitStep(host, component), ...controlPlanes(context.cluster).map(readyStep)],
-      triggeredBy: [list.id],
+      triggeredBy: read,
     };
     return [...steps, reload];
   };

@@ -47,3 +47,13 @@ export function stateOf(context: Context, host: Host): HostState {
 export function plannedHosts({ cluster, limit }: Pick<Context, 'cluster' | 'limit'>): Host[] {
   return cluster.hosts.filter(({ name }) => limit === undefined || limit.includes(name));
 }
+
+/** The same, computed once for a context: contexts never change. */
+export function oncePerContext<T>(compute: (context: Context) => T): (context: Context) => T {
+  const known = new WeakMap<Context, { value: T }>();
+  return (context) => {
+    const found = known.get(context) ?? { value: compute(context) };
+    known.set(context, found);
+    return found.value;
+  };
+}

@@ -10,7 +10,7 @@ import { plannedHosts, stateOf, type Context } from './context.ts';
 import { install, type Installation } from './install.ts';
 import { untilDone } from './manifests.ts';
 import { hasData, knownMembers, peerUrl, type KnownMembers, type Member } from './members.ts';
-import { inTurn } from './one-by-one.ts';
+import { rolledOut } from './rollout/index.ts';
 import { unitStep } from './step-ids.ts';
 
 const ENVIRONMENT = '/etc/etcd/bootstrap.env';
@@ -26,7 +26,7 @@ export const etcd: Phase<Context> = {
     if (!known) refuseUnknown(context);
     const joining = known ? installations.filter(({ host }) => !isMember(context, known.members, host)) : [];
     return [
-      ...installations.filter((installation) => !joining.includes(installation)).flatMap(inTurn(context)),
+      ...installations.filter((installation) => !joining.includes(installation)).flatMap(rolledOut(context)),
       ...(known ? joinInTurn(context, known, joining) : []),
     ];
   },

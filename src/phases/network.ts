@@ -5,15 +5,17 @@ import type { Phase } from '../engine/phase.ts';
 import { waiting, type Desired } from '../engine/step.ts';
 import { startedWithApi } from './api-clients.ts';
 import type { Context } from './context.ts';
-import { install, stepsOf, type Installation } from './install.ts';
+import { install, type Installation } from './install.ts';
 import { observerOf } from './nodes.ts';
+import { rolledOut } from './rollout/index.ts';
 import { flannelStoreStep } from './step-ids.ts';
 
 export const network: Phase<Context> = {
   id: 'network',
   title: 'Pod network and Services',
-  summary: 'Starts flanneld and kube-proxy on every node.',
-  plan: (context) => stepsOf(startedWithApi(context, install(context, flanneld, kubeProxy).map(onceStoreIsMade(context)))),
+  summary: 'Starts flanneld and kube-proxy on every node; batch by batch where they serve already.',
+  plan: (context) =>
+    startedWithApi(context, install(context, flanneld, kubeProxy).map(onceStoreIsMade(context))).flatMap(rolledOut(context)),
 };
 
 /** Nobody gets a key to etcd before etcd asks its clients who they are. */

@@ -4,6 +4,7 @@ import { controlPlanes } from '../components/topology.ts';
 import type { Phase } from '../engine/phase.ts';
 import type { Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
+import { looksAtBatches, nodeGate } from './rollout/batches.ts';
 import { readyStep, unitStep } from './step-ids.ts';
 
 /** Seconds; a kubelet waits for its API server, flanneld for its node: the slowest host decides. */
@@ -15,8 +16,8 @@ export const ready: Phase<Context> = {
   id: 'ready',
   title: 'Wait until all units are up',
   summary: 'Waits on every host until what was started there says that it is ready; shows the unit’s own words when it does not.',
-  plan: (context) =>
-    plannedHosts(context).map((host): Desired => {
+  plan: (context) => [
+    ...plannedHosts(context).map((host): Desired => {
       const started = declarations(context, host).filter(({ declaration }) => declaration.unit);
       const units = started.map(({ declaration }) => declaration.unit!.name);
       return {
@@ -34,8 +35,11 @@ export const ready: Phase<Context> = {
         // Without an API server nothing here gets ready; when it cannot be started any more, nobody waits for it.
         after: controlPlanes(context.cluster).map((server) => unitStep(server, kubeApiserver)),
         onlyIfAny: started.map(({ component }) => unitStep(host, component)),
+        ...nodeGate(context, host),
       };
     }),
+    ...looksAtBatches(context),
+  ],
 };
 
 /** Says which are not. The exit status of `systemctl is-active` is 0 when any one of its units is active (systemctl(1)). */

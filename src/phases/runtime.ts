@@ -7,15 +7,16 @@ import { OPT } from '../engine/state.ts';
 import { stepId, type Desired } from '../engine/step.ts';
 import { plannedHosts, type Context } from './context.ts';
 import { artefactVersion, nodeImages } from './deliver-artifacts.ts';
-import { install, stepsOf } from './install.ts';
+import { install } from './install.ts';
+import { rolledOut } from './rollout/index.ts';
 import { deliveryStep, unitStep } from './step-ids.ts';
 
 export const runtime: Phase<Context> = {
   id: 'runtime',
   title: 'Container runtime',
-  summary: 'Starts containerd and imports the images that every node keeps.',
+  summary: 'Starts containerd, batch by batch where it serves already, and imports the images that every node keeps.',
   plan: (context) => [
-    ...stepsOf(install(context, containerd)),
+    ...install(context, containerd).flatMap(rolledOut(context)),
     ...plannedHosts(context)
       .filter(isNode)
       .flatMap((host) => nodeImages(context.cluster).map((name) => importImage(context, host, name))),

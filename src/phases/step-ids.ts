@@ -26,6 +26,8 @@ export const servesStep = (host: Named, component: Named): StepId => stepId(host
 export const reloadStep = (host: Named): StepId => stepId(host.name, 'api-endpoint', 'reload');
 /** All units of the host are up. */
 export const readyStep = (host: Named): StepId => stepId(host.name, 'ready', 'units');
+/** A batch of nodes may change: what was changed before is well, as the API sees it. */
+export const batchStep = (observer: Named, batch: number): StepId => stepId(observer.name, 'ready', `batch-${batch}`);
 
 /** The API server of the observer is ready. */
 export const apiStep = (observer: Named): StepId => stepId(observer.name, 'addons', 'api');

@@ -138,7 +138,8 @@ describe('a cluster of one control plane and one worker', () => {
     // Every node has the endpoint; w-2 is to be given back as it was found.
     await installClient(lab, 'cp-1');
     const before = await readFile(clusterFile, 'utf8');
-    const settings = '  components: { etcd: { args: { snapshot-count: "20000" } }, kube-apiserver: { args: { event-ttl: 2h } } }\n';
+    const settings =
+      '  components: { etcd: { args: { snapshot-count: "20000" } }, kube-apiserver: { args: { event-ttl: 2h } }, kubelet: { args: { v: "3" } } }\n';
     await writeFile(clusterFile, before.replace(/^spec:\n/m, `$&${settings}`));
     const clients = await startClients(lab, 'cp-1');
     await lab.ok('apply', '--yes');
@@ -160,7 +161,9 @@ describe('a cluster of one control plane and one worker', () => {
       ]),
     );
     const moments = times.toSorted(([a], [b]) => Number(BigInt(a!) - BigInt(b!))).flat();
-    expect(moments).toEqual(moments.toSorted());
+    // Then the nodes have their turns.
+    for (const host of [...planes, 'w-2'])
+      expect(BigInt(await at(host, 'kubelet', 'ActiveEnter'))).toBeGreaterThan(BigInt(moments.at(-1)!));
     for (const host of planes)
       expect(await lab.on(host, "tr '\\0' ' ' </proc/$(systemctl show -p MainPID --value etcd)/cmdline")).toContain(
         '--snapshot-count=20000',
@@ -170,7 +173,11 @@ describe('a cluster of one control plane and one worker', () => {
   test('is as it was where a setting does not serve: the first host is put back by itself, also when nobody is there any more', async () => {
     const planes = ['cp-1', 'cp-2', 'cp-3'];
     const before = await readFile(clusterFile, 'utf8');
-    const bad = { 'kube-apiserver': 'feature-gates: NoSuchGate=true', etcd: 'election-timeout: "7"' };
+    const bad = {
+      'kube-apiserver': 'feature-gates: NoSuchGate=true',
+      kubelet: 'feature-gates: NoSuchGate=true',
+      etcd: 'election-timeout: "7"',
+    };
     const settings = async (component: keyof typeof bad): Promise<void> =>
       writeFile(clusterFile, before.replace(`${component}: { args: { `, `$&${bad[component]}, `));
     const files = 'sha256sum /etc/systemd/system/kube-*.service /usr/lib/systemd/system/etcd.service';
@@ -194,6 +201,19 @@ describe('a cluster of one control plane and one worker', () => {
     const others = planes.filter((host) => host !== first);
     expect(await state(files, planes)).toEqual(wrote);
     expect(await state(running, others)).toEqual(ran.filter((_, i) => planes[i] !== first));
+
+    await settings('kubelet');
+    const kubelets = async (): Promise<string[]> => state('systemctl show -p MainPID --value kubelet', [...others, 'w-2']);
+    const served = await kubelets();
+    const node = await lab.slipway('apply', '--yes');
+    expect([node.exitCode, node.stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        `${first}: could not wait until its units are up; what ran before was put back, and serves again [STEP_FAILED]`,
+      ),
+    ]);
+    expect(node.stderr).toMatch(/\|.*unrecognized feature gate: NoSuchGate/);
+    expect(await kubelets()).toEqual(served);
 
     await settings('etcd');
     const isRestarted = (event: StampedEvent): boolean => event.code === 'step.done' && event.step.id.endsWith('/etcd/unit');

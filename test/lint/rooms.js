@@ -48,7 +48,7 @@ export const packageRooms = {
 /** What computes and does nothing else: the same inputs give the same plan. */
 const pure = [
   /^playbooks\//,
-  /^src\/base\/(errors|group|quote|redact|words)\.ts$/,
+  /^src\/base\/(errors|group|http-get|quote|redact|words)\.ts$/,
   /^src\/config\//,
   /^src\/components\//,
   /^src\/phases\//,

@@ -1,4 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
+import { HTTP_GET } from '../../base/http-get.ts';
 import { quote } from '../../base/quote.ts';
 import type { Host } from '../../config/cluster.ts';
 import { RUN } from '../../engine/state.ts';
@@ -14,31 +15,6 @@ export interface Seen {
 }
 
 /**
- * Shell functions for probes. `s_get HOST PORT PATH [SECONDS]` is an HTTP client: a bare host need not have one. It prints
- * `HTTP` and the status code, and below the body; or the reason why there was no answer.
- */
-export const PRELUDE = String.raw`
-s_client='
-printf -v cr "\r"
-exec 3<>"/dev/tcp/$0/$1" || exit 1
-printf "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$2" "$0" >&3
-IFS= read -r -u 3 status || { echo "closed the connection without an answer" >&2; exit 1; }
-while IFS= read -r -u 3 header && [ "\${header%$cr}" ]; do :; done
-IFS= read -r -d "" -u 3 body
-status=\${status#* }
-printf "HTTP %s\n%s\n" "\${status%% *}" "\${body//$cr/}"'
-s_get() {
-  s_said=$(timeout "\${4:-3}" bash -c "$s_client" "$1" "$2" "$3" 2>&1)
-  case $? in
-    0) printf '%s\n' "$s_said" ;;
-    124) echo "no answer within \${4:-3} s"; return 1 ;;
-    *) [ -n "$s_said" ] || s_said='closed the connection without an answer'
-      printf '%s\n' "$s_said" | sed -n '$s/^.*: \([^:]*\)$/\1/; $p'; return 1 ;;
-  esac
-}
-`.replaceAll('\\${', '${');
-
-/**
  * One script for all probes of a host: they run side by side, each for `seconds` at most (an API server without etcd keeps its callers
  * waiting), and each prints a section.
  */
@@ -49,7 +25,7 @@ export function probeScript(probes: Readonly<Record<string, string>>, seconds: n
     `s_d=$(mktemp -d ${RUN}/verify.XXXXXX) || exit 1`,
     `trap 'rm -rf "$s_d"' EXIT; trap 'exit 143' HUP INT TERM PIPE`,
     ...Object.entries(probes).flatMap(([id, text]) => [
-      `printf '%s\\n' ${quote(`${PRELUDE}${text}`)} >${file(id)}.sh`,
+      `printf '%s\\n' ${quote(`${HTTP_GET}${text}`)} >${file(id)}.sh`,
       `timeout -k 2 ${seconds} sh ${file(id)}.sh >${file(id)} 2>&1 </dev/null &`,
     ]),
     'wait',

@@ -1,7 +1,7 @@
+import { HTTP_GET } from '../../base/http-get.ts';
 import { quote, sh } from '../../base/quote.ts';
 import { RUN } from '../../engine/state.ts';
 import { KUBECTL } from '../../components/topology.ts';
-import { PRELUDE } from './probe.ts';
 
 /** Namespaces of verifications begin like this. */
 export const NAMESPACE_PREFIX = 'slipway-verify-';
@@ -153,7 +153,7 @@ export function callerScript({ own, port, pods, services, hostPort, patience }: 
     line('service -', services.echo),
     line('self -', services.self),
   ];
-  return `${PRELUDE}
+  return `${HTTP_GET}
 # What was made a moment ago may not be known everywhere yet: ask again, for some seconds; where a name is not known, for longer.
 s_until() {
   s_words=$1 s_good=$2 s_start=$(date +%s) s_for=$3; shift 3

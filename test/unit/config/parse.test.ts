@@ -39,6 +39,7 @@ describe('a valid file', () => {
         artifacts: { source: 'auto', overrides: {} },
         addons: { coredns: true, metricsServer: false, manifests: [] },
         components: {},
+        rollout: { maxUnavailable: '10%' },
       },
     });
   });
@@ -100,6 +101,7 @@ describe('a valid file', () => {
       api: { endpoint: { host: 'api.example.com', port: 443 }, certSANs: ['k8s.example.com', '*.k8s.example.com', '192.0.2.1'] },
       artifacts: { source: { bundle: join(fixtures, 'bundles/slipway.tar') }, overrides: {} },
       addons: { coredns: false, metricsServer: true, manifests: [join(fixtures, 'manifests'), '/srv/extra.yaml'] },
+      rollout: { maxUnavailable: 2 },
       components: {
         kubelet: { args: { 'max-pods': '120', v: '4' } },
         'kube-apiserver': { args: { 'audit-log-version': '1.10', profiling: 'false', 'feature-gates': 'A=true,B=false' } },

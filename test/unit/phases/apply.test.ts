@@ -67,7 +67,7 @@ describe('the plan of apply', () => {
     expect(named(planOf({ context, states }))).toEqual([`w-1/flanneld/file${path}`]);
   });
 
-  test('issues a certificate again that is gone from a host, and restarts only what cannot read it again', () => {
+  test('issues a certificate again that is gone from a host, and restarts nothing that can read it again', () => {
     const { context, states } = installed(contextOf());
     for (const path of ['/etc/kubernetes/pki/api-endpoint.crt', '/etc/kubernetes/pki/kubelet-server.crt']) {
       const { [path]: _, ...files } = states['w-1']!.files;
@@ -77,7 +77,7 @@ describe('the plan of apply', () => {
     expect(planned.filter(({ host }) => host === 'operator').map(({ summary: words }) => words)).toEqual([
       'issue 2 certificates for w-1 (api-endpoint, kubelet-server)',
     ]);
-    expect(named(planned.filter(({ action }) => action.kind === 'unit'))).toEqual(['w-1/api-endpoint/unit']);
+    expect(named(planned.filter(({ action }) => ['unit', 'script'].includes(action.kind)))).toEqual(['w-1/api-endpoint/reload']);
   });
 });
 

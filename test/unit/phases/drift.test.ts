@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { apply } from '../../../playbooks/apply.ts';
 import { repair } from '../../../playbooks/repair.ts';
+import { etcdStore } from '../../../src/components/flanneld.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import { refuseLostMembers } from '../../../src/phases/drift.ts';
@@ -18,8 +19,8 @@ function cluster({ then = '', now = then, hosts = {} }: { then?: string; now?: s
   return { ...context, states: changed };
 }
 
-/** Without waits, which follow from the others. */
-const stepsOf = (context: Context) => makePlan(repair, context, context.states).steps.filter(({ action }) => action.kind !== 'wait');
+/** Without what only follows from the others. */
+const stepsOf = (context: Context) => makePlan(repair, context, context.states).steps.filter(({ accompanies }) => !accompanies);
 const drift = (context: Context): string[] => stepsOf(context).map(({ id, reason }) => `${id}: ${reason}`);
 
 const unit =
@@ -65,14 +66,13 @@ describe('drift', () => {
       ['w-1/flanneld/file/etc/kubernetes/pki/flannel.key: mode 0644, should be 0600'],
     ],
     [
-      'a deleted certificate that restarts what read it, with a unit that says so',
+      'a deleted certificate that its daemon reads again when it is told to',
       without('/etc/kubernetes/pki/api-endpoint.crt'),
       [
         'operator/issue-certificates/w-1: to be done',
         'w-1/api-endpoint/file/etc/kubernetes/pki/api-endpoint.key: new content, known after issue',
         'w-1/api-endpoint/file/etc/kubernetes/pki/api-endpoint.crt: missing',
-        'w-1/api-endpoint/file/etc/systemd/system/api-endpoint.service: content differs',
-        'w-1/api-endpoint/unit: runs with other settings',
+        'w-1/api-endpoint/reload: if need be, after this: write /etc/kubernetes/pki/api-endpoint.key',
       ],
     ],
     ['a masked unit', unit('kube-proxy.service', { loaded: false, masked: true }), ['w-1/kube-proxy/unit: is masked']],
@@ -86,15 +86,16 @@ describe('drift', () => {
   });
 
   test('a certificate that an interrupted run has issued and not brought restarts what reads it', () => {
-    const { inventory, ...context } = cluster({ hosts: { 'w-1': without('/etc/kubernetes/pki/api-endpoint.crt') } });
-    const issued = inventory.certificates['w-1/api-endpoint']!;
+    const then = '  network: { flannel: { store: etcd } }';
+    const { inventory, ...context } = cluster({ then, hosts: { 'w-1': without(etcdStore.certificate) } });
+    const issued = inventory.certificates['w-1/flannel-etcd']!;
     const again = { ...issued, generation: issued.generation + 1, certificateSha256: digest('8'), keySha256: digest('9') };
-    const interrupted = { ...context, inventory: { ...inventory, certificates: { ...inventory.certificates, 'w-1/api-endpoint': again } } };
-    expect(drift(interrupted)).toContain('w-1/api-endpoint/unit: runs with other settings');
+    const interrupted = { ...context, inventory: { ...inventory, certificates: { ...inventory.certificates, 'w-1/flannel-etcd': again } } };
+    expect(drift(interrupted)).toContain('w-1/flanneld/unit: runs with other settings');
     // The unit file had been brought already, and its process was stopped for it.
-    const stopped = unit('api-endpoint.service', { active: 'inactive' });
+    const stopped = unit('flanneld.service', { active: 'inactive' });
     const states = { ...interrupted.states, 'w-1': stopped(interrupted.states['w-1']!) };
-    expect(drift({ ...interrupted, states })).toContain('w-1/api-endpoint/unit: is inactive');
+    expect(drift({ ...interrupted, states })).toContain('w-1/flanneld/unit: is inactive');
   });
 
   test('a replaced binary is delivered again, and what runs it is looked at', () => {

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { HTTP_GET } from '../../../src/base/http-get.ts';
 import { execa } from 'execa';
 import { apply } from '../../../playbooks/apply.ts';
 import { join as joinHosts } from '../../../playbooks/join.ts';
@@ -10,7 +11,7 @@ import { reset } from '../../../playbooks/reset.ts';
 import { restore } from '../../../playbooks/restore.ts';
 import { quote } from '../../../src/base/quote.ts';
 import { verifyChecks } from '../../../src/checks/verify/index.ts';
-import { PRELUDE, probeScript } from '../../../src/checks/verify/probe.ts';
+import { probeScript } from '../../../src/checks/verify/probe.ts';
 import { callerScript, observerScript } from '../../../src/checks/verify/trial-script.ts';
 import { BIN } from '../../../src/components/topology.ts';
 import type { Host } from '../../../src/config/cluster.ts';
@@ -92,7 +93,7 @@ function verifyScripts(context: Context, payload: string): [string, string][] {
   const probes = verifyChecks.flatMap((check): [string, string][] => [
     ...context.cluster.hosts.flatMap((host): [string, string][] => {
       const text = check.probe?.(host, checking);
-      return text === undefined ? [] : [[`probe ${check.id}`, `${PRELUDE}${text}`]];
+      return text === undefined ? [] : [[`probe ${check.id}`, `${HTTP_GET}${text}`]];
     }),
     ...(check.work ? [[`work ${check.id}`, check.work(trial, checking)] as [string, string]] : []),
   ]);
@@ -198,6 +199,7 @@ wait`;
       'X/etcd/promote-X',
       'X/flannel-store/users',
       'X/nodes/X',
+      ...[0, 1, 2, 3].map((batch) => `X/ready/batch-${batch}`),
       'X/remove/drain-X',
       'X/remove/node-X',
       'X/reset/network',

@@ -1,8 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { HTTP_GET } from '../../../src/base/http-get.ts';
 import { execa } from 'execa';
-import { parseProbes, PRELUDE, probeScript } from '../../../src/checks/verify/probe.ts';
+import { parseProbes, probeScript } from '../../../src/checks/verify/probe.ts';
 
 const open: (Server | Socket)[] = [];
 afterEach(() => {
@@ -25,7 +26,7 @@ async function listen(onConnection: (socket: Socket) => void): Promise<number> {
 }
 
 async function get(port: number, path = '/healthz', seconds = 3): Promise<{ exitCode: number | undefined; stdout: string }> {
-  const { exitCode, stdout } = await execa('sh', { input: `${PRELUDE}\ns_get 127.0.0.1 ${port} '${path}' ${seconds}\n`, reject: false });
+  const { exitCode, stdout } = await execa('sh', { input: `${HTTP_GET}\ns_get 127.0.0.1 ${port} '${path}' ${seconds}\n`, reject: false });
   return { exitCode, stdout };
 }
 

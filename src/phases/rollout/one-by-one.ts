@@ -1,45 +1,41 @@
-import { sh } from '../base/quote.ts';
-import type { Component } from '../components/component.ts';
-import { declarations } from '../components/declare.ts';
-import { etcd, etcdctlOfMember, LOCAL_ETCDCTL } from '../components/etcd.ts';
-import { kubeApiserver } from '../components/kube-apiserver.ts';
-import { kubeControllerManager } from '../components/kube-controller-manager.ts';
-import { kubeScheduler } from '../components/kube-scheduler.ts';
-import { node } from '../components/node.ts';
-import { etcdClientUrl, isControlPlane, isEtcdMember, KUBECTL } from '../components/topology.ts';
-import type { Host } from '../config/cluster.ts';
-import { reasonFor } from '../engine/actions/index.ts';
-import { wantedDigest } from '../engine/plan.ts';
-import type { UnitState } from '../engine/state.ts';
-import { stepId, waiting, type Desired } from '../engine/step.ts';
-import { plannedHosts, stateOf, type Context } from './context.ts';
-import { foreignUnits } from './foreign/units.ts';
-import { install, stepsOf, type Installation, type UnitStep } from './install.ts';
-import { servesStep, unitStep } from './step-ids.ts';
+import { sh } from '../../base/quote.ts';
+import type { Component } from '../../components/component.ts';
+import { declarations } from '../../components/declare.ts';
+import { etcd, etcdctlOfMember, LOCAL_ETCDCTL } from '../../components/etcd.ts';
+import { components as all } from '../../components/index.ts';
+import { kubeApiserver } from '../../components/kube-apiserver.ts';
+import { node } from '../../components/node.ts';
+import { etcdClientUrl, isControlPlane, isEtcdMember, KUBECTL } from '../../components/topology.ts';
+import type { Host } from '../../config/cluster.ts';
+import { reasonFor } from '../../engine/actions/index.ts';
+import { wantedDigest } from '../../engine/plan.ts';
+import { stepId, waiting, type Desired } from '../../engine/step.ts';
+import { plannedHosts, stateOf, type Context } from '../context.ts';
+import { foreignUnits } from '../foreign/units.ts';
+import { install, stepsOf, type Installation, type UnitStep } from '../install.ts';
+import { servesStep, unitStep } from '../step-ids.ts';
+import { isLoaded, RESTARTS, running, serves, TIMEOUT } from './turn.ts';
 
-/** Seconds; an API server may have long requests to end first. */
-const TIMEOUT = 180;
-/** What ends so often does not come up. */
-const RESTARTS = 12;
+const unitOf = ({ name }: Component): string => `${name}.service`;
 
-/** What a cluster has several of so that one may be away: never two at a time. */
-const components: readonly Component[] = [etcd, kubeApiserver, kubeControllerManager, kubeScheduler];
+const components = all.filter(({ rollout }) => rollout === 'one-by-one');
 
 /**
- * Gives what serves its turn, host by host: on a host one component after the other, and the next host only when all of it is well there. Everything that
- * they run from is replaced in the host's turn and not before, and put back when one of them does not serve then. What does not serve is started at once,
- * and the others wait for it too. Hosts that are new to the cluster are nobody's concern before they serve.
+ * Gives what a cluster has several of, so that one may be away, its turn host by host: on a host one component after the other, and the next host only
+ * when all of it is well there. Everything that they run from is replaced in the host's turn and not before, and put back when one of them does not serve
+ * then. What does not serve is started at once, and the others wait for it too. Hosts that are new to the cluster are nobody's concern before they serve.
  */
-export function inTurn(context: Context): (installation: Installation) => Desired[] {
+export function oneByOne(context: Context): (installation: Installation) => Desired[] {
   const turns = turnsOf(context);
   // Members with different authorities are no cluster that one of them could be spared from.
   if (turns.some((host) => foreignUnits(context, host).length > 0)) return (installation) => stepsOf([installation]);
   const shared = new Map(turns.map((host) => [host, filesOf(context, host, node).map(({ id }) => id)]));
   const intact = new Map(turns.map((host) => [host, isIntact(context, host)]));
+  const effect = turns.filter((host) => isControlPlane(host)).length > 1 ? 'the API goes on answering' : 'the API is away for some seconds';
   return (installation) => {
     const { host, component, inputs, start } = installation;
-    if (start === undefined || !turns.includes(host) || !isLoaded(context, host, component)) return stepsOf([installation]);
-    if (!serves(context, host, component)) return [...inputs, start, gate(context, host, component)];
+    if (start === undefined || !turns.includes(host) || !isLoaded(context, host, unitOf(component))) return stepsOf([installation]);
+    if (!serves(context, host, unitOf(component))) return [...inputs, start, gate(context, host, component)];
     const others = turns.slice(0, turns.indexOf(host));
     const turn = {
       needs: shared.get(host)!,
@@ -48,7 +44,7 @@ export function inTurn(context: Context): (installation: Installation) => Desire
     if (!intact.get(host)!) return mended(context, installation, turn);
     const change = `${host.name}/control-plane`;
     const taking = <D extends Desired>(step: D): D => ({ ...waiting(step, turn), lane: 'rollout', change });
-    const restart = taking(start);
+    const restart = taking({ ...start, effect });
     const last: Desired = { ...gate(context, host, component), change };
     return [
       ...inputs.map(taking),
@@ -86,7 +82,7 @@ function mended(context: Context, { host, component, inputs, start }: Installati
 function turnsOf(context: Context): Host[] {
   const hosts = plannedHosts(context).filter((host) => isEtcdMember(host) || isControlPlane(host));
   const broken = (host: Host): boolean =>
-    components.some((component) => isLoaded(context, host, component) && !serves(context, host, component));
+    components.some((component) => isLoaded(context, host, unitOf(component)) && !serves(context, host, unitOf(component)));
   return [...hosts.filter(broken), ...hosts.filter((host) => !broken(host))];
 }
 
@@ -95,8 +91,8 @@ function turnsOf(context: Context): Host[] {
  * asked, and take a minute and a half to end.
  */
 function withApiServer(context: Context, host: Host, step: UnitStep): UnitStep {
-  if (!isControlPlane(host) || !serves(context, host, kubeApiserver)) return step;
-  return { ...step, action: { ...step.action, clients: ['kube-apiserver.service'] } };
+  if (!isControlPlane(host) || !serves(context, host, unitOf(kubeApiserver))) return step;
+  return { ...step, action: { ...step.action, clients: [unitOf(kubeApiserver)] } };
 }
 
 /**
@@ -137,7 +133,7 @@ function gate(context: Context, host: Host, component: Component): Desired {
       kind: 'wait',
       condition: healthOf(context, host, component),
       timeoutSeconds: TIMEOUT,
-      units: [`${component.name}.service`],
+      units: [unitOf(component)],
       restarts: RESTARTS,
     },
     needs: [unit],
@@ -151,35 +147,24 @@ function filesOf(context: Context, { name }: Host, ...wanted: readonly Component
   return install({ ...context, limit: [name] }, ...wanted).flatMap(({ inputs }) => inputs);
 }
 
-const unitOf = (context: Context, host: Host, { name }: Component): UnitState | undefined =>
-  stateOf(context, host).units[`${name}.service`];
-
-const isLoaded = (...of: Parameters<typeof unitOf>): boolean => unitOf(...of)?.loaded === true;
-
-const serves = (...of: Parameters<typeof unitOf>): boolean => ['active', 'reloading'].includes(unitOf(...of)?.active ?? '');
-
-/** A restart that was ordered and has not begun leaves a unit active. */
-const running = (unit: string): string => `s=$(systemctl show -p ActiveState -p Job ${unit})
-case $s in *Job=[1-9]*) echo '${unit} is about to be restarted'; exit 1 ;; *ActiveState=active*) ;; *) echo "${unit}: $s"; exit 1 ;; esac`;
-
 /**
  * Load balancers ask a server that was away five times a second; and the next one serves on for the four seconds of its --shutdown-delay-duration: so
  * none of them is without a server when this one is ready.
  */
-const API_SERVES = `${running('kube-apiserver.service')}
+const API_SERVES = `${running(unitOf(kubeApiserver))}
 ${KUBECTL} get --raw /readyz --request-timeout=5s`;
 
 function healthOf(context: Context, host: Host, component: Component): string {
   if (component === kubeApiserver) return API_SERVES;
-  const unit = running(`${component.name}.service`);
+  const unit = running(unitOf(component));
   if (component === etcd) {
     // Members that are not there do not keep the others from their turn.
     const members = context.cluster.hosts
-      .filter((other) => other.name === host.name || (isEtcdMember(other) && serves(context, other, etcd)))
+      .filter((other) => other.name === host.name || (isEtcdMember(other) && serves(context, other, unitOf(etcd))))
       .map(etcdClientUrl);
     return `${unit}
 ${etcdctlOfMember(members.join(','))} --command-timeout=5s endpoint health || exit 1
-${isControlPlane(host) && serves(context, host, kubeApiserver) ? API_SERVES : ''}`;
+${isControlPlane(host) && serves(context, host, unitOf(kubeApiserver)) ? API_SERVES : ''}`;
   }
   const { port, path } = declarations(context, host).find((declared) => declared.component === component)!.declaration.health!;
   return `${unit}

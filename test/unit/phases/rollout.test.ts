@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { apply } from '../../../playbooks/apply.ts';
 import { join } from '../../../playbooks/join.ts';
 import { repair } from '../../../playbooks/repair.ts';
+import { planText } from '../../../src/cli/plan-text.ts';
 import { planDocument, planSchema } from '../../../src/cli/plan-document.ts';
+import { turnsOf } from '../../../src/engine/turns.ts';
 import { makePlan } from '../../../src/engine/plan.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { Step } from '../../../src/engine/step.ts';
@@ -206,5 +208,98 @@ describe('no steps wait for each other', () => {
     const steps = stepsOf(context, playbook);
     expect(steps.length).toBeGreaterThan(0);
     expect(stuck(steps)).toEqual([]);
+  });
+});
+
+const NODE_COMPONENTS = ['api-endpoint', 'containerd', 'kubelet', 'flanneld', 'kube-proxy', 'slipway-forwarding'];
+
+/** A control plane and two workers, installed without flags, and to be what `spec` says. */
+function nodes(spec: string, change: Record<string, (state: HostState) => HostState> = {}): Context {
+  const { states } = installed(contextOf(''));
+  const changed = Object.entries(states).map(([name, state]) => [name, (change[name] ?? ((same) => same))(state)] as const);
+  return { ...installed(contextOf(spec)).context, states: Object.fromEntries(changed) };
+}
+
+const KUBELET_FLAG = '  components: { kubelet: { args: { v: 3 } } }';
+const order = (context: Context): string[][] =>
+  turnsOf(makePlan(apply, context, context.states)).flatMap(({ kind, hosts }) => hosts.map((each) => [kind, ...each]));
+
+describe('nodes that serve', () => {
+  test('are changed one alone first, then in batches of as many as may be away', () => {
+    expect(order(nodes(KUBELET_FLAG))).toEqual(HOSTS.map((host) => ['node', host]));
+    expect(order(nodes(`${KUBELET_FLAG}\n  rollout: { maxUnavailable: 2 }`))).toEqual([
+      ['node', 'cp-1'],
+      ['node', 'w-1', 'w-2'],
+    ]);
+    expect(order(nodes(`${KUBELET_FLAG}\n  rollout: { maxUnavailable: 50% }`))).toEqual(HOSTS.map((host) => ['node', host]));
+    expect(order(nodes(`${KUBELET_FLAG}\n  rollout: { maxUnavailable: 70% }`))).toEqual([
+      ['node', 'cp-1'],
+      ['node', 'w-1', 'w-2'],
+    ]);
+  });
+
+  test('and the plan says so', () => {
+    const flags = '  components: { kubelet: { args: { v: 3 } }, kube-apiserver: { args: { v: 3 } } }\n  rollout: { maxUnavailable: 2 }';
+    const context = nodes(flags);
+    const text = planText(makePlan(apply, context, context.states), { paint: (_, words) => words, details: false });
+    expect(text).toContain(`
+What serves is changed in turns, each when all before it serve again:
+  control-plane: cp-1; the API is away for some seconds
+  node: cp-1, then w-1 and w-2; pods go on running
+`);
+  });
+
+  test('have their turn when the control planes have had theirs, and are looked at through the API in between', () => {
+    const steps = stepsOf(nodes(`  components: { kubelet: { args: { v: 3 } }, kube-apiserver: { args: { v: 3 } } }`));
+    const gates = HOSTS.flatMap((host, i) => [`${host}/kubelet/unit`, `${host}/ready/units`, `cp-1/ready/batch-${i + 1}`]);
+    expect(early(steps, ['cp-1/kube-apiserver/serves', 'cp-1/ready/batch-0', ...gates])).toEqual([]);
+    expect(stuck(steps)).toEqual([]);
+  });
+
+  test('replace all that differs together, and restart each unit once', () => {
+    const flags = ['containerd', 'kubelet', 'flanneld', 'kube-proxy'].map((name) => `${name}: { args: { v: 3 } }`).join(', ');
+    const change = stepsOf(nodes(`  components: { ${flags} }`)).filter((step) => step.change === 'w-1/node');
+    expect(change.map(({ action }) => action.kind)).toEqual([...Array(4).fill('file'), ...Array(4).fill('unit'), 'wait']);
+    expect(change.at(-1)!.action).toMatchObject({ units: NODE_COMPONENTS.map((name) => `${name}.service`) });
+    // Everything that it must wait for is waited for before anything is touched.
+    expect(change.slice(1).flatMap(({ needs }) => needs)).toEqual([]);
+    expect(change[0]!.needs).toContain('cp-1/ready/batch-1');
+  });
+
+  test('are no concern of one that is down: it is started at once', () => {
+    const context = nodes(`${KUBELET_FLAG}\n  rollout: { maxUnavailable: 2 }`, { 'w-1': unit('kubelet.service', 'failed') });
+    expect(order(context)).toEqual([
+      ['node', 'cp-1'],
+      ['node', 'w-2'],
+    ]);
+    const steps = stepsOf(context);
+    expect(steps.find(({ id }) => id === 'w-1/kubelet/unit')).toMatchObject({ lane: 'main', needs: [] });
+  });
+
+  test('have no turns where nothing differs, nothing is restarted, or nothing serves yet', () => {
+    expect(stepsOf(nodes(''))).toEqual([]);
+    const mode = (state: HostState): HostState => {
+      const path = '/var/lib/kubelet/config.yaml';
+      return { ...state, files: { ...state.files, [path]: { ...state.files[path]!, mode: '0666' } } };
+    };
+    expect(stepsOf(nodes('', { 'w-1': mode })).map(({ id, change }) => [id, change])).toEqual([
+      ['w-1/kubelet/file/var/lib/kubelet/config.yaml', undefined],
+    ]);
+    const fresh = contextOf(KUBELET_FLAG);
+    expect(makePlan(apply, fresh, {}).steps.filter(({ lane, change }) => lane === 'gates' || change !== undefined)).toEqual([]);
+  });
+
+  test('have their turns in repair too, of their own drift only', () => {
+    const disabled = (state: HostState): HostState => {
+      const { units } = state;
+      return { ...state, units: { ...units, 'kubelet.service': { ...units['kubelet.service']!, digest: 'another' } } };
+    };
+    const context = nodes('  components: { kube-proxy: { args: { v: 3 } } }', { 'w-2': disabled });
+    expect(stepsOf(context, repair).map(({ id }) => id)).toEqual([
+      'w-2/kubelet/unit',
+      'w-2/ready/units',
+      'cp-1/ready/batch-2',
+      'cp-1/ready/batch-3',
+    ]);
   });
 });

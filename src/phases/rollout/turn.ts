@@ -1,0 +1,19 @@
+import type { Host } from '../../config/cluster.ts';
+import type { UnitState } from '../../engine/state.ts';
+import { stateOf, type Context } from '../context.ts';
+
+/** Seconds until what was restarted has to serve; an API server may have long requests to end first. */
+export const TIMEOUT = 180;
+/** What ends so often does not come up. */
+export const RESTARTS = 12;
+
+const stateOfUnit = (context: Context, host: Host, unit: string): UnitState | undefined => stateOf(context, host).units[unit];
+
+export const isLoaded = (...of: Parameters<typeof stateOfUnit>): boolean => stateOfUnit(...of)?.loaded === true;
+
+export const serves = (...of: Parameters<typeof stateOfUnit>): boolean =>
+  ['active', 'reloading'].includes(stateOfUnit(...of)?.active ?? '');
+
+/** Shell text that fails unless the unit runs. A restart that was ordered and has not begun leaves it active. */
+export const running = (unit: string): string => `s=$(systemctl show -p ActiveState -p Job ${unit})
+case $s in *Job=[1-9]*) echo '${unit} is about to be restarted'; exit 1 ;; *ActiveState=active*) ;; *) echo "${unit}: $s"; exit 1 ;; esac`;
