@@ -1,24 +1,26 @@
 import type { Component } from './component.ts';
 import { containerdPlace } from './containerd.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, dnsServiceAddress, isControlPlane, isNode, nodeAddress, nodeApiServer, PKI, tlsCipherSuites, UNITS } from './topology.ts';
+import { BIN, dnsServiceAddress, isNode, nodeAddress, nodeApiServer, nodeTaints, PKI, tlsCipherSuites, UNITS } from './topology.ts';
 
-/** Where the kubelet finds the control plane's taint unless the host is a worker too. */
-const CONTROL_PLANE_TAINT = { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' };
+const DROP_INS = '/var/lib/kubelet/config.d';
 
 export const kubelet: Component = {
   name: 'kubelet',
   summary: 'The agent that runs a node’s pods.',
   runsOn: isNode,
   rollout: 'batches',
-  ownedPaths: ['/var/lib/kubelet/config.yaml', `${UNITS}/kubelet.service`],
+  ownedPaths: ['/var/lib/kubelet/config.yaml', DROP_INS, `${UNITS}/kubelet.service`],
   sharedPaths: ['/var/lib/kubelet'],
   declare({ cluster, host, facts }) {
     const runtime = containerdPlace(facts);
     const identity = { name: 'kubelet', user: `system:node:${host.name}`, groups: ['system:nodes'], server: nodeApiServer(cluster) };
     return {
       artefacts: ['kubelet'],
-      directories: [{ path: '/var/lib/kubelet', mode: '0700' }],
+      directories: [
+        { path: '/var/lib/kubelet', mode: '0700' },
+        { path: DROP_INS, mode: '0700' },
+      ],
       files: [
         kubeconfig(identity),
         {
@@ -37,9 +39,14 @@ export const kubelet: Component = {
               cgroupDriver: facts.kernelFeatures.cgroup === 2 ? 'systemd' : 'cgroupfs',
               cgroupV1: facts.kernelFeatures.cgroup === 1,
               resolvConf: facts.resolvConf.path,
-              taints: isControlPlane(host) && !host.roles.includes('worker') ? [CONTROL_PLANE_TAINT] : [],
             },
           },
+        },
+        {
+          path: `${DROP_INS}/10-taints.conf`,
+          // Only a node that registers has them from here, before its first pod; later they change through the API.
+          reloaded: true,
+          from: { template: 'kubelet/taints.conf.hbs', data: { taints: nodeTaints(host) } },
         },
       ],
       certificates: [
@@ -70,6 +77,7 @@ export const kubelet: Component = {
         },
         flags: [
           { name: 'config', value: '/var/lib/kubelet/config.yaml' },
+          { name: 'config-dir', value: DROP_INS },
           { name: 'kubeconfig', value: '/etc/kubernetes/kubelet.conf' },
           { name: 'node-ip', value: nodeAddress(host) },
           // Deprecated, and without a successor: cAdvisor, which is in the kubelet, would talk to the other containerd.

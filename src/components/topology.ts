@@ -1,5 +1,5 @@
 import { nthAddress } from '../config/addresses.ts';
-import type { Cluster, Host } from '../config/cluster.ts';
+import type { Cluster, Host, Taint } from '../config/cluster.ts';
 import { bug } from '../base/errors.ts';
 import type { PortSpec } from './component.ts';
 
@@ -13,6 +13,15 @@ export const isControlPlane = (host: Host): boolean => host.roles.includes('cont
 export const isEtcdMember = (host: Host): boolean => host.roles.includes('etcd');
 /** Every control-plane host is also a node; a host with etcd alone is not. */
 export const isNode = (host: Host): boolean => isControlPlane(host) || host.roles.includes('worker');
+
+/** What keeps ordinary pods off a control plane that is not a worker too. */
+export const CONTROL_PLANE_TAINT: Taint = { key: 'node-role.kubernetes.io/control-plane', value: '', effect: 'NoSchedule' };
+
+/** All taints that the cluster file means the node to have. */
+export const nodeTaints = (host: Host): Taint[] => [
+  ...(isControlPlane(host) && !host.roles.includes('worker') ? [CONTROL_PLANE_TAINT] : []),
+  ...host.taints,
+];
 
 /** The hosts of the cluster that connect to a port of a component on others; what else `anyone` may be does not belong to the cluster. */
 export function connecting(cluster: Cluster, from: PortSpec['from']): Host[] {

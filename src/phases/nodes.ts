@@ -1,8 +1,9 @@
 import { groupBy } from '../base/group.ts';
 import { sh } from '../base/quote.ts';
+import { several } from '../base/words.ts';
 import { flanneld } from '../components/flanneld.ts';
 import { kubelet } from '../components/kubelet.ts';
-import { controlPlanes, isControlPlane, isNode, KUBECTL } from '../components/topology.ts';
+import { CONTROL_PLANE_TAINT, controlPlanes, isControlPlane, isNode, KUBECTL, nodeTaints } from '../components/topology.ts';
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { stepId, type Desired, type ScriptAction } from '../engine/step.ts';
@@ -20,11 +21,12 @@ export const nodes: Phase<Context> = {
     const planned = plannedHosts(context);
     if (!observer) return [];
     const registers = planned.filter(hasLostItsNode(context)).map(registerAgain);
-    const settings = groupAlike(planned.filter(isNode)).map((hosts): Desired => ({
+    const groups = groupAlike(planned.filter(isNode), leftOn(context));
+    const settings = groups.map(({ hosts, left }): Desired => ({
       id: stepId(observer.name, 'nodes', hosts[0]!.name),
       host: observer.name,
-      summary: `set labels and taints of ${hosts.map(({ name }) => name).join(', ')}`,
-      action: nodeSettings(hosts),
+      summary: `set labels and taints of ${several(hosts.map(({ name }) => name))}`,
+      action: nodeSettings(hosts, left),
       // A node that cannot register any more is not waited for.
       needs: hosts.map((host) => unitStep(host, kubelet)),
       after: [apiStep(observer), ...hosts.map(registerStep)],
@@ -45,7 +47,7 @@ export function nodesAsTold({ cluster, states }: Pick<Context, 'cluster' | 'stat
 /** The nodes that the API has, as far as a control plane told; undefined: none did. */
 export function registeredNodes(context: Pick<Context, 'cluster' | 'states'>): Set<string> | undefined {
   const text = nodesAsTold(context);
-  return text === '' ? undefined : new Set([...text.matchAll(/^\w+ (\S+) /gm)].map((match) => match[1]!));
+  return text === '' ? undefined : new Set([...text.matchAll(/^(?!ours )\w+ (\S+) /gm)].map((match) => match[1]!));
 }
 
 /** A kubelet registers its node when it starts, and never again. */
@@ -113,41 +115,97 @@ export function leftUnlabelled(context: Context): string[] {
   return planned.filter((host) => isNode(host) && nodeLines(host).some((line) => !lines.includes(line))).map(({ name }) => name);
 }
 
+/** The ConfigMap in kube-system that remembers which labels and taints of nodes are ours: a node's own kubelet may write neither it nor taints. */
+const RECORD = 'slipway-nodes';
+
+/**
+ * Prints of every node its labels (`label NODE KEY=VALUE`), taints (`taint NODE KEY=VALUE:EFFECT`), readiness and version; and `ours NODE WORD...`,
+ * what of that was set from the cluster file: `KEY` of a label, `KEY:EFFECT` of a taint.
+ */
 export const NODES_PROBE = {
   name: 'nodes',
   script: `[ -f /etc/kubernetes/super-admin.conf ] || exit 0
-timeout 8 ${KUBECTL} get nodes --request-timeout=5s -o go-template='{{range .items}}{{$n := .metadata.name}}{{range $k, $v := .metadata.labels}}label {{$n}} {{$k}}={{$v}}{{"\\n"}}{{end}}{{range .spec.taints}}taint {{$n}} {{.key}}={{with .value}}{{.}}{{end}}:{{.effect}}{{"\\n"}}{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}}{{"\\n"}}{{end}}{{end}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{end}}'`,
+timeout 8 ${KUBECTL} get nodes --request-timeout=5s -o go-template='{{range .items}}{{$n := .metadata.name}}{{range $k, $v := .metadata.labels}}label {{$n}} {{$k}}={{$v}}{{"\\n"}}{{end}}{{range .spec.taints}}taint {{$n}} {{.key}}={{with .value}}{{.}}{{end}}:{{.effect}}{{"\\n"}}{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}}{{"\\n"}}{{end}}{{end}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{end}}'
+timeout 8 ${KUBECTL} -n kube-system get configmap ${RECORD} --ignore-not-found --request-timeout=5s -o go-template='{{range $n, $words := .data}}ours {{$n}} {{$words}}{{"\\n"}}{{end}}'`,
 };
+
+/** The labels that say what a node is for; the kubelet may not set them itself (NodeRestriction). */
+const ROLE_LABELS = { 'control-plane': 'node-role.kubernetes.io/control-plane', worker: 'node-role.kubernetes.io/worker' };
 
 function labelsOf(host: Host): string[] {
   const labels = {
-    ...(isControlPlane(host) ? { 'node-role.kubernetes.io/control-plane': '' } : {}),
-    ...(host.roles.includes('worker') ? { 'node-role.kubernetes.io/worker': '' } : {}),
+    ...(isControlPlane(host) ? { [ROLE_LABELS['control-plane']]: '' } : {}),
+    ...(host.roles.includes('worker') ? { [ROLE_LABELS.worker]: '' } : {}),
     ...host.labels,
   };
   return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
 }
 
-const taintsOf = ({ taints }: Host): string[] => taints.map(({ key, value, effect }) => `${key}=${value}:${effect}`);
+const taintsOf = (host: Host): string[] => nodeTaints(host).map(({ key, value, effect }) => `${key}=${value}:${effect}`);
 
-/** Hosts with the same labels and taints: one call of kubectl serves all of them. */
-function groupAlike(hosts: readonly Host[]): Host[][] {
-  return [...groupBy(hosts, (host) => JSON.stringify([labelsOf(host), taintsOf(host)])).values()];
+const keyOf = (label: string): string => label.split('=')[0]!;
+const keyAndEffectOf = (taint: string): string => taint.replace(/=.*:/, ':');
+const wordsOf = (host: Host): string[] => [...labelsOf(host).map(keyOf), ...taintsOf(host).map(keyAndEffectOf)];
+
+/** What nodes have from an earlier cluster file: labels by their keys, taints by `KEY:EFFECT`. What is of the roles was ours before any was recorded. */
+function leftOn(context: Context): (host: Host) => string[] {
+  const lines = nodesAsTold(context).split('\n');
+  const all = groupBy(lines, (line) => line.split(' ')[1] ?? '');
+  return (host) => {
+    const own = all.get(host.name) ?? [];
+    const after = (what: string): string[] =>
+      own.filter((line) => line.startsWith(`${what} `)).map((line) => line.split(' ').slice(2).join(' '));
+    const has = [...after('label').map(keyOf), ...after('taint').map(keyAndEffectOf)];
+    const ours = [
+      ...after('ours').flatMap((words) => words.split(' ')),
+      ...Object.values(ROLE_LABELS),
+      `${CONTROL_PLANE_TAINT.key}:${CONTROL_PLANE_TAINT.effect}`,
+    ];
+    const wanted = wordsOf(host);
+    return [...new Set(ours)].filter((word) => has.includes(word) && !wanted.includes(word)).sort();
+  };
+}
+
+/** Hosts with the same labels and taints, wanted and left: one call of kubectl serves all of them. */
+function groupAlike(hosts: readonly Host[], leftOf: (host: Host) => string[]): { hosts: Host[]; left: readonly string[] }[] {
+  const groups = groupBy(hosts, (host) => JSON.stringify([labelsOf(host), taintsOf(host), leftOf(host)]));
+  return [...groups.values()].map((alike) => ({ hosts: alike, left: leftOf(alike[0]!) }));
 }
 
 /** Labels and taints go through the API, where a kubelet may not set them itself (NodeRestriction). */
-function nodeSettings(hosts: readonly Host[]): ScriptAction {
-  const labels = labelsOf(hosts[0]!);
-  const taints = taintsOf(hosts[0]!);
+function nodeSettings(hosts: readonly Host[], left: readonly string[]): ScriptAction {
   const nodes = hosts.map(({ name }) => name);
+  const labels = [...labelsOf(hosts[0]!), ...left.filter((word) => !word.includes(':')).map((key) => `${key}-`)];
+  const taints = taintsOf(hosts[0]!);
+  const record = JSON.stringify({ data: Object.fromEntries(hosts.map((host) => [host.name, wordsOf(host).join(' ')])) });
   const commands = [
     ...(labels.length > 0 ? [sh`label --overwrite nodes ${nodes} ${labels}`] : []),
     ...(taints.length > 0 ? [sh`taint --overwrite nodes ${nodes} ${taints}`] : []),
   ];
+  const untaint = left
+    .filter((word) => word.includes(':'))
+    .map(
+      (taint) => sh`s_untaint() {
+  for s_node in ${nodes}; do
+    s_out=$(s_kubectl taint nodes "$s_node" ${`${taint}-`} 2>&1) || case $s_out in *taint*'not found'*) ;; *) printf '%s\n' "$s_out"; return 1 ;; esac
+  done
+}
+`,
+    );
   return {
     kind: 'script',
     // A kubelet registers its node a moment after the API server is there.
-    script: commands.map((command) => untilDone(`${KUBECTL} ${command}`, 180)).join('\n'),
+    script: [
+      `s_kubectl() { ${KUBECTL} "$@" </dev/null; }`,
+      ...commands.map((command) => untilDone(`s_kubectl ${command}`, 180)),
+      ...untaint.map((definition) => `${definition}${untilDone('s_untaint', 60)}`),
+      sh`s_record() {
+  s_kubectl -n kube-system get configmap ${RECORD} -o name 2>/dev/null || s_kubectl -n kube-system create configmap ${RECORD} || return 1
+  s_kubectl -n kube-system label --overwrite configmap ${RECORD} app.kubernetes.io/managed-by=slipway
+  s_kubectl -n kube-system patch configmap ${RECORD} --type merge -p ${record}
+}`,
+      untilDone('s_record', 60),
+    ].join('\n'),
     done: {
       probe: NODES_PROBE.name,
       lines: hosts.flatMap(nodeLines),
@@ -157,5 +215,10 @@ function nodeSettings(hosts: readonly Host[]): ScriptAction {
 
 /** What the probe prints of a node that is as the cluster file says. */
 function nodeLines(host: Host): string[] {
-  return [...labelsOf(host).map((label) => `label ${host.name} ${label}`), ...taintsOf(host).map((taint) => `taint ${host.name} ${taint}`)];
+  const { name } = host;
+  return [
+    ...labelsOf(host).map((label) => `label ${name} ${label}`),
+    ...taintsOf(host).map((taint) => `taint ${name} ${taint}`),
+    `ours ${name} ${wordsOf(host).join(' ')}`,
+  ];
 }

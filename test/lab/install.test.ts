@@ -207,6 +207,51 @@ spec:
     expect((await lab.slipway('plan', '--detailed-exitcode')).exitCode).toBe(0);
   });
 
+  test('takes from its nodes what left the file, a role with its taint included, and nothing that somebody else set', async () => {
+    const file = join(lab.directory, 'cluster.yaml');
+    const before = await readFile(file, 'utf8');
+    const set = async (): Promise<{ labels: string[]; taints: string[] }[]> => {
+      const { items } = JSON.parse(await lab.kubectl('get nodes -o json')) as {
+        items: { metadata: { labels: Record<string, string> }; spec: { taints?: { key: string; value?: string; effect: string }[] } }[];
+      };
+      return items.map(({ metadata, spec }) => ({
+        labels: Object.entries(metadata.labels)
+          .filter(([key]) => !/^(beta\.)?kubernetes\.io\//.test(key))
+          .map(([key, value]) => `${key}=${value}`)
+          .sort(),
+        taints: (spec.taints ?? []).map(({ key, value = '', effect }) => `${key}=${value}:${effect}`).sort(),
+      }));
+    };
+    const [controlPlane, worker] = ['node-role.kubernetes.io/control-plane=', 'node-role.kubernetes.io/worker='];
+    const asBefore = [
+      { labels: [controlPlane], taints: [`${controlPlane}:NoSchedule`] },
+      { labels: ['mine=yes', worker], taints: ['mine=yes:NoSchedule'] },
+      { labels: [worker], taints: [] },
+    ];
+    await lab.kubectl('label node w-1 mine=yes');
+    await lab.kubectl('taint node w-1 mine=yes:NoSchedule');
+    const [, w1] = /roles: \[control-plane\] \}\n(.*)\n/.exec(before)!;
+    await writeFile(
+      file,
+      before
+        .replace('[control-plane]', '[control-plane, worker]')
+        .replace(w1!, w1!.replace(' }', ', labels: { disk: ssd }, taints: ["dedicated=db:PreferNoSchedule"] }')),
+    );
+    const started = await lab.everywhere(STARTS);
+    await lab.ok('apply', '--yes');
+    expect(await set()).toEqual([
+      { labels: [controlPlane, worker], taints: [] },
+      { labels: ['disk=ssd', 'mine=yes', worker], taints: ['dedicated=db:PreferNoSchedule', 'mine=yes:NoSchedule'] },
+      asBefore[2],
+    ]);
+    await writeFile(file, before);
+    await lab.ok('apply', '--yes');
+    expect(await set()).toEqual(asBefore);
+    expect(movedUnits(started, await lab.everywhere(STARTS), [])).toEqual([]);
+    expect((await lab.slipway('plan', '--detailed-exitcode')).exitCode).toBe(0);
+    await lab.kubectl('taint node w-1 mine-');
+  });
+
   test('mends an edited, a deleted and a half-written file and a stopped unit, and touches nothing else', async () => {
     await lab.on('w-1', 'echo "# by hand" >>/etc/kubernetes/kube-proxy/config.yaml; systemctl stop kube-proxy');
     await lab.on('w-2', 'rm /etc/flannel/net-conf.json');

@@ -58,7 +58,7 @@ describe('a limited plan', () => {
     expect(leftUnlabelled(limited(['w-1']))).toEqual(['w-1']);
     expect(leftUnlabelled(limited(['w-1', 'cp-1']))).toEqual([]);
     const context = limited(['w-1']);
-    const nodes = 'label w-1 node-role.kubernetes.io/worker=\nready w-1 True';
+    const nodes = 'label w-1 node-role.kubernetes.io/worker=\nready w-1 True\nours w-1 node-role.kubernetes.io/worker';
     expect(leftUnlabelled({ ...context, states: { 'cp-1': { ...emptyState, probes: { nodes } } } })).toEqual([]);
   });
 });
