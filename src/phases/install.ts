@@ -10,7 +10,7 @@ import { stepId, waiting, type Content, type Desired, type FileAction, type Unit
 import { artefactVersion, lockedDigest, packageSteps } from './deliver-artifacts.ts';
 import { foreignUnits } from './foreign/units.ts';
 import { certificateState, referenceState } from './issue-certificates.ts';
-import { plannedHosts, type Context } from './context.ts';
+import { oncePerContext, plannedHosts, type Context } from './context.ts';
 import { deliveryStep, issueStep, sharedStep, stopForeignStep, unitStep } from './step-ids.ts';
 
 /** A start, with everything that the process was started from. */
@@ -27,17 +27,27 @@ export interface Installation {
 
 /** The one way in which components get onto their hosts, host by host. */
 export function install(context: Context, ...wanted: readonly Component[]): Installation[] {
-  return plannedHosts(context).flatMap((host) =>
-    declarations(context, host)
-      .filter(({ component }) => wanted.includes(component))
-      .map((declared) => installOn(context, host, declared)),
-  );
+  return plannedHosts(context).flatMap((host) => installOn(context, host, ...wanted));
 }
+
+/** The same for one host, whether it is planned for or not. */
+export function installOn(context: Context, host: Host, ...wanted: readonly Component[]): Installation[] {
+  const known = installations(context);
+  if (!known.has(host.name))
+    known.set(
+      host.name,
+      declarations(context, host).map((declared) => installationOf(context, host, declared)),
+    );
+  return known.get(host.name)!.filter(({ component }) => wanted.includes(component));
+}
+
+/** By host: every phase asks for its own part, and a host has one way to all of them. */
+const installations = oncePerContext(() => new Map<string, Installation[]>());
 
 export const stepsOf = (installations: readonly Installation[]): Desired[] =>
   installations.flatMap(({ inputs, start }) => (start === undefined ? inputs : [...inputs, start]));
 
-function installOn(context: Context, host: Host, { component, declaration }: Declared): Installation {
+function installationOf(context: Context, host: Host, { component, declaration }: Declared): Installation {
   const steps: Desired[] = [];
   const add = (
     slug: string,

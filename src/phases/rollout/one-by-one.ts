@@ -12,7 +12,7 @@ import { wantedDigest } from '../../engine/plan.ts';
 import { stepId, waiting, type Desired } from '../../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { foreignUnits } from '../foreign/units.ts';
-import { install, stepsOf, type Installation, type UnitStep } from '../install.ts';
+import { installOn, stepsOf, type Installation, type UnitStep } from '../install.ts';
 import { servesStep, unitStep } from '../step-ids.ts';
 import { isLoaded, RESTARTS, running, serves, TIMEOUT } from './turn.ts';
 
@@ -143,8 +143,8 @@ function gate(context: Context, host: Host, component: Component): Desired {
 }
 
 /** Everything of these components but their start. */
-function filesOf(context: Context, { name }: Host, ...wanted: readonly Component[]): Desired[] {
-  return install({ ...context, limit: [name] }, ...wanted).flatMap(({ inputs }) => inputs);
+function filesOf(context: Context, host: Host, ...wanted: readonly Component[]): Desired[] {
+  return installOn(context, host, ...wanted).flatMap(({ inputs }) => inputs);
 }
 
 /**
