@@ -103,6 +103,12 @@ const actions = {
         .exactOptional()
         .describe('How to see that it is done already. Without it the step runs whenever it is planned.'),
       stdin: z.array(z.string()).exactOptional().describe('References whose bytes the script reads, as in content.ref of a file.'),
+      each: z
+        .array(z.string())
+        .exactOptional()
+        .describe(
+          'Names of the hosts that it is done for together, its arguments. It goes on without those on which something failed that it needs.',
+        ),
       progress: z.boolean().exactOptional().describe('What it prints is shown while it runs.'),
       timeoutSeconds: z.number().exactOptional().describe('How long it may wait on purpose.'),
     })

@@ -8,7 +8,7 @@ import type { LocalHandler, Materials } from './materials.ts';
 import { concernOf, laneOf, waitsFor } from './order.ts';
 import { hostsOf, type Plan } from './plan.ts';
 import { RUN } from './state.ts';
-import { OPERATOR, type Step } from './step.ts';
+import { OPERATOR, type Step, type StepId } from './step.ts';
 
 export interface ExecuteOptions {
   run: string;
@@ -79,8 +79,22 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
   const uploadSlots = semaphore(options.uploads ?? 8);
   const running = new Set<Promise<void>>();
 
+  const concerned = new Map(plan.steps.map((step) => [step.id, concernOf(step)]));
+
   const set = (step: Step, value: Status): void => void status.set(step.id, value);
   const is = (id: string, value: Status): boolean => status.get(id) === value;
+
+  const isLost = (id: string): boolean => is(id, 'failed') || is(id, 'skipped') || is(id, 'undone');
+  /** Of the hosts that a step is done for together, those on which nothing failed that it needs. */
+  const stillFor = (step: Step): readonly string[] => {
+    const lost = step.needs.filter(isLost).map((id) => concerned.get(id));
+    return step.action.kind === 'script' ? (step.action.each ?? []).filter((host) => !lost.includes(host)) : [];
+  };
+  /** Whether a step goes on without what is lost. */
+  const spares = (step: Step, id: StepId): boolean =>
+    step.action.kind === 'script' && step.action.each?.includes(concerned.get(id)!) === true && stillFor(step).length > 0;
+  const forThoseLeft = (step: Step): Step =>
+    step.action.kind === 'script' && step.action.each !== undefined ? { ...step, action: { ...step.action, each: stillFor(step) } } : step;
 
   const fail = (step: Step, message: string, { evidence = '', putBack, cause }: Partial<Failure> = {}): void => {
     const begun = is(step.id, 'running');
@@ -94,7 +108,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
       changed = false;
       for (const step of plan.steps) {
         if (!is(step.id, 'waiting') || sent.has(step.id)) continue;
-        const need = waits.get(step.id)!.find((id) => is(id, 'failed') || is(id, 'skipped') || is(id, 'undone'));
+        const need = waits.get(step.id)!.find((id) => isLost(id) && !spares(step, id));
         if (need === undefined && (concernOf(step) !== concernOf(failed) || step.host === OPERATOR)) continue;
         set(step, 'skipped');
         options.emit({ code: 'step.skipped', step: nameOf(step), because: need ?? failed.id });
@@ -106,7 +120,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
   const ready = (lane: readonly Step[]): Step[] => {
     const batch: Step[] = [];
     for (const step of lane.filter((s) => is(s.id, 'waiting'))) {
-      if (!step.needs.every((id) => is(id, 'done') || batch.some((b) => b.id === id))) break;
+      if (!step.needs.every((id) => is(id, 'done') || batch.some((b) => b.id === id) || (isLost(id) && spares(step, id)))) break;
       batch.push(step);
       if (step.host === OPERATOR) break;
     }
@@ -115,7 +129,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
 
   /** Steps of one host that go there as one script; while they waited for their turn, some may have been skipped. */
   const runBatch = async (chosen: readonly Step[]): Promise<void> => {
-    const steps = chosen.filter((step) => is(step.id, 'waiting'));
+    const steps = chosen.filter((step) => is(step.id, 'waiting')).map(forThoseLeft);
     if (steps.length === 0 || options.stop.aborted) return;
     if (steps[0]!.host === OPERATOR) return runLocal(steps[0]!);
     for (const { id } of steps) sent.add(id);

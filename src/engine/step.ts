@@ -95,6 +95,8 @@ export interface ScriptAction {
   done?: { probe: string; lines: readonly string[] };
   /** References whose bytes the script reads on its standard input, one after the other. */
   stdin?: readonly string[];
+  /** The hosts that it is done for together, its arguments ("$@"). It goes on without those on which something failed that it needs. */
+  each?: readonly string[];
   /** What it prints is worth reading while it runs: each line is shown once. */
   progress?: boolean;
   /** How long it may wait on purpose, beside what every script may take. */

@@ -1,5 +1,5 @@
 import { groupBy } from '../base/group.ts';
-import { sh } from '../base/quote.ts';
+import { quote, sh } from '../base/quote.ts';
 import { several } from '../base/words.ts';
 import { flanneld } from '../components/flanneld.ts';
 import { kubelet } from '../components/kubelet.ts';
@@ -174,37 +174,35 @@ function groupAlike(hosts: readonly Host[], leftOf: (host: Host) => string[]): {
 
 /** Labels and taints go through the API, where a kubelet may not set them itself (NodeRestriction). */
 function nodeSettings(hosts: readonly Host[], left: readonly string[]): ScriptAction {
-  const nodes = hosts.map(({ name }) => name);
   const labels = [...labelsOf(hosts[0]!), ...left.filter((word) => !word.includes(':')).map((key) => `${key}-`)];
   const taints = taintsOf(hosts[0]!);
-  const record = JSON.stringify({ data: Object.fromEntries(hosts.map((host) => [host.name, wordsOf(host).join(' ')])) });
-  const commands = [
-    ...(labels.length > 0 ? [sh`label --overwrite nodes ${nodes} ${labels}`] : []),
-    ...(taints.length > 0 ? [sh`taint --overwrite nodes ${nodes} ${taints}`] : []),
-  ];
-  const untaint = left
-    .filter((word) => word.includes(':'))
-    .map(
-      (taint) => sh`s_untaint() {
-  for s_node in ${nodes}; do
-    s_out=$(s_kubectl taint nodes "$s_node" ${`${taint}-`} 2>&1) || case $s_out in *taint*'not found'*) ;; *) printf '%s\n' "$s_out"; return 1 ;; esac
-  done
-}
-`,
-    );
+  const gone = left.filter((word) => word.includes(':')).map((taint) => `${taint}-`);
+  const words = (all: readonly string[]): string => sh`${all}`;
   return {
     kind: 'script',
-    // A kubelet registers its node a moment after the API server is there.
+    each: hosts.map(({ name }) => name),
     script: [
-      `s_kubectl() { ${KUBECTL} "$@" </dev/null; }`,
-      ...commands.map((command) => untilDone(`s_kubectl ${command}`, 180)),
-      ...untaint.map((definition) => `${definition}${untilDone('s_untaint', 60)}`),
-      sh`s_record() {
+      `s_kubectl() { ${KUBECTL} "$@" </dev/null; }
+s_label() { s_kubectl label --overwrite nodes "$@" ${words(labels)}; }
+s_taint() { s_kubectl taint --overwrite nodes "$@" ${words(taints)}; }
+s_untaint() {
+  for s_node; do
+    for s_taint in ${words(gone)}; do
+      s_out=$(s_kubectl taint nodes "$s_node" "$s_taint" 2>&1) || case $s_out in *taint*'not found'*) ;; *) echo "$s_out"; return 1 ;; esac
+    done
+  done
+}
+s_record() {
   s_kubectl -n kube-system get configmap ${RECORD} -o name 2>/dev/null || s_kubectl -n kube-system create configmap ${RECORD} || return 1
   s_kubectl -n kube-system label --overwrite configmap ${RECORD} app.kubernetes.io/managed-by=slipway
-  s_kubectl -n kube-system patch configmap ${RECORD} --type merge -p ${record}
+  s_data=$(for s_node; do printf ',"%s":"%s"' "$s_node" ${quote(wordsOf(hosts[0]!).join(' '))}; done)
+  s_kubectl -n kube-system patch configmap ${RECORD} --type merge -p "$(printf '{"data":{%s}}' "\${s_data#,}")"
 }`,
-      untilDone('s_record', 60),
+      // A kubelet registers its node a moment after the API server is there.
+      ...(labels.length > 0 ? [untilDone('s_label "$@"', 180)] : []),
+      ...(taints.length > 0 ? [untilDone('s_taint "$@"', 180)] : []),
+      ...(gone.length > 0 ? [untilDone('s_untaint "$@"', 60)] : []),
+      untilDone('s_record "$@"', 60),
     ].join('\n'),
     done: {
       probe: NODES_PROBE.name,

@@ -1,3 +1,4 @@
+import { sh } from '../../base/quote.ts';
 import type { ScriptAction } from '../step.ts';
 import type { Kind } from './action.ts';
 
@@ -8,5 +9,5 @@ export const script: Kind<ScriptAction> = {
     const absent = done.lines.filter((line) => !found.has(line));
     return absent.length === 0 ? undefined : absent.length === done.lines.length ? 'not done' : `not so: ${absent.join(', ')}`;
   },
-  shell: (action) => action.script,
+  shell: ({ script, each }) => (each === undefined ? '' : sh`set -- ${each}\n`) + script,
 };

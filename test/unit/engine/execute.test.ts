@@ -289,6 +289,35 @@ describe('stop', () => {
   });
 });
 
+describe('a step that is done for several hosts together', () => {
+  const forBoth = (rest: Partial<Spelt<Step>> = {}): Step =>
+    step('a/all', { kind: 'script', each: ['b', 'c'], script: `cd ${root}; echo "$@" >>log` }, { needs: ['b/1', 'c/1'], ...rest });
+
+  test('waits for all of them', async () => {
+    const outcome = await play([step('b/1', 'echo b >>log'), step('c/1', `${until('log')}echo c >>log`), forBoth()]);
+    expect([outcome.failures, wrote('log')]).toEqual([[], ['b', 'c', 'b c']]);
+  });
+
+  test('goes on without the one on which something failed, and what comes after it on that host was skipped', async () => {
+    const failing = [step('b/0', 'false'), step('b/1', 'echo b >>log'), step('c/1', 'echo c >>log')];
+    const outcome = await play([...failing, forBoth(), step('a/after', 'echo after >>log')]);
+    expect([failed(outcome), toldOf('step.skipped'), wrote('log')]).toEqual([
+      [expect.objectContaining({ id: 'b/0' })],
+      ['b/1'],
+      ['c', 'c', 'after'],
+    ]);
+  });
+
+  test.each([
+    ['something failed on all of them', { b: 'false', c: 'false', d: 'true' }],
+    ['something failed that it needs of another', { b: 'true', c: 'true', d: 'false' }],
+  ])('is not done when %s', async (_, does) => {
+    const before = Object.entries(does).map(([host, text]) => step(`${host}/1`, text));
+    await play([...before, forBoth({ needs: before.map(({ id }) => id) })]);
+    expect([toldOf('step.skipped'), wrote('log')]).toEqual([['a/all'], []]);
+  });
+});
+
 describe('a script that does not do its work is a failure', () => {
   test('when the host was told to stop by somebody else', async () => {
     const steps = [step('a/1', 'echo a1 >>log')];
