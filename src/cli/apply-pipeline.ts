@@ -1,6 +1,6 @@
 import { apply as playbook } from '../../playbooks/apply.ts';
 import { SlipwayError } from '../base/errors.ts';
-import { controlPlanes } from '../components/topology.ts';
+import { controlPlanes, isControlPlane, isEtcdMember } from '../components/topology.ts';
 import type { Manifests } from '../config/manifests.ts';
 import { readDiffs } from '../engine/current.ts';
 import type { Gathered, Pipeline } from '../engine/pipeline.ts';
@@ -16,6 +16,7 @@ import { confirmPlan } from './confirm.ts';
 import type { Io } from './io.ts';
 import { readManifests } from './manifests.ts';
 import type { GlobalOptions } from './options.ts';
+import { debtText, readDebts } from './owed.ts';
 import { measureNewHosts, runPreflight } from './preflight.ts';
 import type { Session } from './session.ts';
 import { verifyCluster } from './verify.ts';
@@ -82,6 +83,7 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
     },
     check: async ({ context }) => {
       refuseChanges(context);
+      await warnOfSkipped(context, session);
       for (const warning of strayWarnings(context)) session.emit({ code: 'warning', ...warning });
       const network = await measureNewHosts(context, session, options.skipCheck);
       runPreflight(context, { emit: session.emit, skip: options.skipCheck, network });
@@ -98,6 +100,20 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
     emit: session.emit,
     stop: session.stop,
   };
+}
+
+/** Says which hosts the plan goes on without, and what else it must do without for that. */
+async function warnOfSkipped({ skipped = [] }: Context, { state, emit }: Session): Promise<void> {
+  if (skipped.length === 0) return;
+  const debts = await readDebts(state.directory);
+  for (const { host, error } of skipped) {
+    const debt = debts[host.name];
+    emit({
+      code: 'warning',
+      message: `${host.name} cannot be reached and is left out: ${error.message}${debt === undefined ? '' : `; it has been ${debtText(debt)}`}`,
+      hint: `when it can be: slipway apply${isControlPlane(host) || isEtcdMember(host) ? '; it may be one of those on which etcd counts' : ''}`,
+    });
+  }
 }
 
 /** A bundle that is damaged, for other processors or not what the lock says is refused before a host is touched. */

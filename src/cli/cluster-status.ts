@@ -3,6 +3,7 @@ import type { Context } from '../phases/context.ts';
 import type { Host } from '../config/cluster.ts';
 import { declarations } from '../components/declare.ts';
 import { nodesAsTold } from '../phases/nodes.ts';
+import type { Debt } from './owed.ts';
 
 export interface ClusterStatus {
   apiVersion: 'slipway.dev/v1';
@@ -27,10 +28,12 @@ export interface HostStatus {
   firstCertificateEnds: string | undefined;
   /** Why the host could not be read: of its units and certificates nothing is known then. */
   error?: { code: string; message: string; hint?: string };
+  /** It did not answer to a run that went on without it: since when (ISO 8601), which verb, and why. */
+  owed?: Debt;
 }
 
-/** What a gathering tells of a cluster's health, without another question to any host. */
-export function everythingOf({ context }: Gathered<Context>): ClusterStatus {
+/** What a gathering tells of a cluster's health, without another question to any host; beside it what the hosts are owed, in the order of the file. */
+export function everythingOf({ context }: Gathered<Context>, debts: readonly (Debt | undefined)[] = []): ClusterStatus {
   const { cluster, unread = [], versions } = context;
   const nodes = nodesAsTold(context);
   const fact = (kind: string, host: string): string | undefined =>
@@ -43,7 +46,8 @@ export function everythingOf({ context }: Gathered<Context>): ClusterStatus {
     kind: 'Status',
     cluster: cluster.name,
     kubernetes: versions.kubernetes,
-    hosts: cluster.hosts.map((host) => {
+    hosts: cluster.hosts.map((host, i) => {
+      const owed = debts[i];
       const error = unread.find((one) => one.host.name === host.name)?.error;
       // A node is not found under the address of a host that could not be asked for its name.
       const told = nodes !== '' && (error === undefined || host.named);
@@ -54,6 +58,7 @@ export function everythingOf({ context }: Gathered<Context>): ClusterStatus {
         node: told ? readiness(fact('ready', host.name)) : ('Unknown' as const),
         version: fact('version', host.name),
         ...(error === undefined ? ownStatus(context, host) : notRead),
+        ...(owed === undefined ? {} : { owed }),
         ...(error === undefined
           ? {}
           : { error: { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) } }),

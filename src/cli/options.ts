@@ -14,6 +14,8 @@ export interface GlobalOptions {
   skipPhase: readonly string[];
   /** As written; empty: all hosts. See limitTo. */
   limit: readonly string[];
+  /** Hosts that cannot be reached are left out. */
+  skipUnreachable: boolean;
 }
 
 /** A flag's value as a whole number above zero. Throws OPTION_INVALID (usage). */
@@ -39,6 +41,7 @@ export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalO
     skipCheck: (given['skipCheck'] as string[] | undefined) ?? [],
     skipPhase: (given['skipPhase'] as string[] | undefined) ?? [],
     limit: (given['limit'] as string[] | undefined) ?? [],
+    skipUnreachable: given['skipUnreachable'] === true,
   };
   if (options.events === '-' && options.output !== 'text') {
     throw new SlipwayError(`--events - and -o ${options.output} both want standard output`, {

@@ -136,7 +136,7 @@ export async function withSession<T>(
           cluster,
           limit,
           reach,
-          tolerant,
+          without: tolerant ? 'telling' : options.skipUnreachable ? 'skipping' : undefined,
           runner: (host: Host) => runner(host.name),
           store,
           packages: await bundle?.packages(),

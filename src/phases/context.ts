@@ -20,6 +20,8 @@ export interface Context {
   observer?: string | undefined;
   /** Hosts that a verb which only looks goes on without, and why they could not be read; the limit does not have them. */
   unread?: readonly { host: Host; error: SlipwayError }[] | undefined;
+  /** Hosts that could not be reached, and that the limit is without for that reason. */
+  skipped?: readonly { host: Host; error: SlipwayError }[] | undefined;
   /** By host name, as `states`. With a limit not of every host. */
   facts: Readonly<Record<string, Facts>>;
   /** Networks of hosts that firewalls do not admit as a whole; see normalise. */

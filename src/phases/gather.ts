@@ -37,8 +37,11 @@ export interface GatherOptions {
   limit?: readonly string[] | undefined;
   /** Who is looked at besides the limit's hosts. */
   reach?: Reach | undefined;
-  /** Goes on without hosts that cannot be read, as long as one can; the context tells of them. */
-  tolerant?: boolean | undefined;
+  /**
+   * Goes on without hosts that cannot be read, as long as one can: `telling` of them, whatever the reason, for a verb that only looks; `skipping` those
+   * that cannot be reached, as if the limit were without them.
+   */
+  without?: 'telling' | 'skipping' | undefined;
   runner(host: Host): Promise<Runner>;
   store: Store;
   /** As Context.packages. */
@@ -73,11 +76,16 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
   const { needed, useful, observers } = hostsToRead(cluster, limit, options.reach);
   const unread = new Map<string, SlipwayError>();
   const [these, others, spoken] = await Promise.all([
-    options.tolerant ? everyAnswering(needed, read, { emit, unread }) : everyHost(needed, read),
+    options.without === undefined ? everyHost(needed, read) : everyAnswering(needed, read, { ...options, unread }),
     everyReachable(useful, read, emit),
     untilOneSpeaks(observers, read, emit),
   ]);
   const all = [...these, ...others, ...spoken];
+  const missed = (): { host: Host; error: SlipwayError }[] =>
+    normalised.cluster.hosts.flatMap((host, i) => {
+      const error = unread.get(cluster.hosts[i]!.name);
+      return error === undefined ? [] : [{ host, error }];
+    });
   const observer =
     options.reach && options.reach.beside !== 'servers' ? observerAmong(cluster, { limit: limit ?? [], read: all }) : undefined;
   const readings: Readonly<Record<string, Reading | undefined>> = Object.fromEntries(all);
@@ -89,7 +97,7 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
         return reading === undefined ? [] : [[normalised.cluster.hosts[i]!.name, pick(reading)]];
       }),
     );
-  const planned = limit ?? (unread.size > 0 ? all.map(([name]) => name) : undefined);
+  const planned = unread.size === 0 ? limit : all.map(([name]) => name).filter((name) => limit?.includes(name) ?? true);
   const facts = byFinalName((reading) => reading.facts);
   const states = byFinalName((reading) => reading.state);
   const context: Context = {
@@ -97,14 +105,7 @@ export async function gather(options: GatherOptions): Promise<Gathered<Context>>
     ...(planned === undefined
       ? {}
       : { limit: normalised.cluster.hosts.filter((_, i) => planned.includes(cluster.hosts[i]!.name)).map(({ name }) => name) }),
-    ...(unread.size === 0
-      ? {}
-      : {
-          unread: normalised.cluster.hosts.flatMap((host, i) => {
-            const error = unread.get(cluster.hosts[i]!.name);
-            return error === undefined ? [] : [{ host, error }];
-          }),
-        }),
+    ...(unread.size === 0 ? {} : { [options.without === 'skipping' ? 'skipped' : 'unread']: missed() }),
     ...(observer === undefined ? {} : { observer: normalised.cluster.hosts[cluster.hosts.indexOf(observer)]!.name }),
     facts,
     unadmitted: normalised.unadmitted,
@@ -219,11 +220,13 @@ async function everyReachable<T>(hosts: readonly Host[], work: (host: Host) => P
 async function everyAnswering<T>(
   hosts: readonly Host[],
   work: (host: Host) => Promise<T>,
-  { emit, unread }: { emit: Emit; unread: Map<string, SlipwayError> },
+  { cluster, without, emit, unread }: Pick<GatherOptions, 'cluster' | 'without' | 'emit'> & { unread: Map<string, SlipwayError> },
 ): Promise<T[]> {
   const results = await everyOther(hosts, work, {
-    spares: ({ category }) => category !== 'aborted' && category !== 'bug',
+    spares: ({ category }) => (without === 'skipping' ? category === 'unreachable' : category !== 'aborted' && category !== 'bug'),
     told(host, error) {
+      // What the others are to be told of it nobody knows.
+      if (without === 'skipping' && isIndispensable(cluster, host)) throw error;
       unread.set(host.name, error);
       emit({ code: 'host.failed', host: host.name, message: error.message });
     },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { imageReference } from '../../src/artifacts/catalogue.ts';
 import { LOCAL_ETCDCTL } from '../../src/components/etcd.ts';
+import type { ClusterStatus } from '../../src/cli/cluster-status.ts';
 import { DEFAULT_KUBERNETES_VERSION } from '../../src/config/schema.ts';
 import type { StampedEvent } from '../../src/engine/events.ts';
 import { powerOff } from '../../src/lab/index.ts';
@@ -108,6 +109,20 @@ describe('a cluster of one control plane and one worker', () => {
     expect(text).toContain('# Mine.\n');
     expect(text).toContain(`- { name: w-2, address: ${addressOf('w-2')} }`);
     expect((await lab.ok('join', 'w-2', '--yes')).stderr).toContain('Nothing to change');
+  });
+
+  test('goes on without the dead one where that is wished, and remembers what it is owed', async () => {
+    expect((await lab.slipway('apply', '--yes')).exitCode).toBe(4);
+    const { stderr } = await lab.ok('apply', '--yes', '--skip-unreachable');
+    expect(stderr).toContain('w-1 cannot be reached and is left out');
+    expect(stderr).toContain('Nothing to change');
+    const { stdout } = await lab.ok('status', '-o', 'json');
+    const { hosts } = JSON.parse(stdout) as ClusterStatus;
+    expect(hosts.map(({ name, owed }) => [name, owed?.verb])).toEqual([
+      ['cp-1', undefined],
+      ['w-1', 'slipway apply'],
+      ['w-2', undefined],
+    ]);
   });
 
   test('loses the dead one for ever, without a hand on it', async () => {

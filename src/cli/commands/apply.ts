@@ -1,9 +1,11 @@
-import { runPipeline, type Finish } from '../../engine/pipeline.ts';
+import { runPipeline, type Finish, type Gathered } from '../../engine/pipeline.ts';
 import { applying } from '../apply-pipeline.ts';
 import type { Handler } from '../command.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { clusterIdOption, globalOptions, type GlobalOptions } from '../options.ts';
+import type { Context } from '../../phases/context.ts';
+import { settleDebts } from '../owed.ts';
 import { planScope } from '../plan-document.ts';
 import { readSavedPlan, refuseForeignPlan, refuseOtherPlan } from '../saved-plan.ts';
 import { withSession } from '../session.ts';
@@ -19,10 +21,15 @@ export const apply: Handler = async ({ args, options: given }, io) => {
   return withSession('apply', { options, io, strangers }, async (session) => {
     const scope = planScope(session.cluster, options);
     if (saved) refuseForeignPlan(saved, { cluster: session.cluster.name, file: options.file });
+    let gathered: Gathered<Context> | undefined;
+    const pipeline = applying(session, { options, io });
     const finish = await runPipeline({
-      ...applying(session, { options, io }),
+      ...pipeline,
+      gather: async () => (gathered = await pipeline.gather()),
       accept: (plan) => saved && refuseOtherPlan(saved, plan, scope),
     });
+    if (finish.kind !== 'declined')
+      await settleDebts(session.state.directory, { context: gathered!.context, cluster: session.cluster, verb: 'slipway apply' });
     const ms = await conclude(session, finish, start);
     return report(finish, { io, ms, options });
   });

@@ -5,6 +5,11 @@ const limit: OptionSpec = {
   description: 'plan and change only these hosts: names, separated by commas; with ! before them, all but these',
   many: true,
 };
+const skipUnreachable: OptionSpec = {
+  flags: '--skip-unreachable',
+  description: 'go on without hosts that cannot be reached; status tells what they are owed',
+  default: false,
+};
 const arch: readonly OptionSpec[] = [
   {
     flags: '--arch <name>',
@@ -60,6 +65,7 @@ export const commands: readonly CommandSpec[] = [
       { flags: '--detailed-exitcode', description: 'exit with 2 when changes are pending', default: false },
       { flags: '--out <file>', description: 'save the plan for slipway apply FILE' },
       limit,
+      skipUnreachable,
     ],
     examples: ['slipway plan', 'slipway plan -v', 'slipway plan --out plan.json && slipway apply plan.json'],
     load: async () => (await import('./plan.ts')).plan,
@@ -71,6 +77,7 @@ export const commands: readonly CommandSpec[] = [
     cluster: true,
     options: [
       limit,
+      skipUnreachable,
       {
         flags: '--cluster-id <id>',
         description: 'also change hosts that were given the authorities of this other cluster: to bring them back',
@@ -143,7 +150,7 @@ export const commands: readonly CommandSpec[] = [
     name: 'repair',
     summary: 'bring back what somebody changed on the hosts, and nothing else',
     cluster: true,
-    options: [limit],
+    options: [limit, skipUnreachable],
     examples: ['slipway repair', 'slipway repair --limit w-3'],
     load: async () => (await import('./repair.ts')).repair,
   },

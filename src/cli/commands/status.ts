@@ -6,6 +6,7 @@ import { exitCodes } from '../exit-code.ts';
 import { globalOptions } from '../options.ts';
 import { formatted } from '../output.ts';
 import { strayWarnings } from '../../verbs/guards/strays.ts';
+import { debtText, readDebts } from '../owed.ts';
 import { errorText } from '../report-error.ts';
 import { withSession } from '../session.ts';
 import { painter, table } from '../style.ts';
@@ -18,8 +19,12 @@ export const status: Handler = async ({ options: given }, io) => {
     const wanted = compares ? driftOf(gathered) : undefined;
     const problem = session.identityProblem(gathered.context);
     for (const warning of strayWarnings(gathered.context)) session.emit({ code: 'warning', ...warning });
+    const debts = await readDebts(session.state.directory);
     const data = {
-      ...everythingOf(gathered),
+      ...everythingOf(
+        gathered,
+        session.cluster.hosts.map(({ name }) => debts[name]),
+      ),
       ...(problem ? { problem: { code: problem.code, message: problem.message, hint: problem.hint } } : {}),
       ...wanted,
     };
@@ -44,6 +49,9 @@ export const status: Handler = async ({ options: given }, io) => {
               ]),
             ]),
             ...data.hosts.flatMap(notReadText),
+            ...data.hosts.flatMap(({ name, owed }) =>
+              owed === undefined ? [] : [`${name} is not as the cluster file says ${debtText(owed)}`, '  next: slipway apply'],
+            ),
             ...data.hosts.flatMap((host) =>
               host.units.filter(({ active }) => active !== 'active').map(({ name, active }) => `${host.name}: ${name} is ${active}`),
             ),

@@ -8,13 +8,13 @@ import { isNode, KUBECTL } from '../../components/topology.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
 import { RUN } from '../../engine/state.ts';
 import { waiting, type Desired, type ScriptAction, type StepId } from '../../engine/step.ts';
-import { oncePerContext, plannedHosts, stateOf, type Context } from '../context.ts';
+import { oncePerContext, plannedHosts, type Context } from '../context.ts';
 import { foreignUnits } from '../foreign/units.ts';
 import { install, stepsOf, type Installation } from '../install.ts';
 import { untilDone } from '../manifests.ts';
 import { observerOf } from '../nodes.ts';
 import { apiStep, batchStep, readyStep, servesStep, unitStep } from '../step-ids.ts';
-import { isLoaded, RESTARTS, running, serves, TIMEOUT } from './turn.ts';
+import { RESTARTS, restarts, running, TIMEOUT } from './turn.ts';
 
 const components = all.filter(({ rollout }) => rollout === 'batches');
 
@@ -70,12 +70,6 @@ const batchOf = (context: Context, host: Host): number => batchesOf(context).fin
 export function batchSize({ hosts, rollout: { maxUnavailable } }: Cluster): number {
   if (typeof maxUnavailable === 'number') return maxUnavailable;
   return Math.max(1, Math.floor((hosts.filter(isNode).length * Number.parseInt(maxUnavailable, 10)) / 100));
-}
-
-function restarts(context: Context, { host, start }: Installation): boolean {
-  if (start === undefined) return false;
-  const { name, digest } = start.action;
-  return isLoaded(context, host, name) && serves(context, host, name) && stateOf(context, host).units[name]!.digest !== digest;
 }
 
 /** In the turn of a node: the last step of its change, by which it stands or is put back. Undefined: the node has no turn. */

@@ -1,11 +1,13 @@
+import { SlipwayError } from '../../base/errors.ts';
 import { sh } from '../../base/quote.ts';
+import { list } from '../../base/words.ts';
 import type { Component } from '../../components/component.ts';
 import { declarations } from '../../components/declare.ts';
 import { etcd, etcdctlOfMember, LOCAL_ETCDCTL } from '../../components/etcd.ts';
 import { components as all } from '../../components/index.ts';
 import { kubeApiserver } from '../../components/kube-apiserver.ts';
 import { node } from '../../components/node.ts';
-import { etcdClientUrl, isControlPlane, isEtcdMember, KUBECTL } from '../../components/topology.ts';
+import { etcdClientUrl, etcdMembers, isControlPlane, isEtcdMember, KUBECTL } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import { reasonFor } from '../../engine/actions/index.ts';
 import { wantedDigest } from '../../engine/plan.ts';
@@ -14,7 +16,7 @@ import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { foreignUnits } from '../foreign/units.ts';
 import { installOn, stepsOf, type Installation, type UnitStep } from '../install.ts';
 import { servesStep, unitStep } from '../step-ids.ts';
-import { isLoaded, RESTARTS, running, serves, TIMEOUT } from './turn.ts';
+import { isLoaded, RESTARTS, restarts, running, serves, TIMEOUT } from './turn.ts';
 
 const unitOf = ({ name }: Component): string => `${name}.service`;
 
@@ -36,6 +38,7 @@ export function oneByOne(context: Context): (installation: Installation) => Desi
     const { host, component, inputs, start } = installation;
     if (start === undefined || !turns.includes(host) || !isLoaded(context, host, unitOf(component))) return stepsOf([installation]);
     if (!serves(context, host, unitOf(component))) return [...inputs, start, gate(context, host, component)];
+    if (component === etcd && restarts(context, installation)) refuseToLoseQuorum(context, host);
     const others = turns.slice(0, turns.indexOf(host));
     const turn = {
       needs: shared.get(host)!,
@@ -76,6 +79,25 @@ function mended(context: Context, { host, component, inputs, start }: Installati
   const files = filesOf(context, host, ...restarted).map(({ id }) => id);
   const restart: UnitStep = { ...waiting(waiting(start!, { needs: files }), turn), lane: 'rollout' };
   return [...inputs, component === etcd ? withApiServer(context, host, restart) : restart, gate(context, host, component)];
+}
+
+/**
+ * A member that restarts is missed for a moment: with another one that is away, that may be one too many. Where there is no quorum already nothing is
+ * lost, and two members can spare none at any time.
+ */
+function refuseToLoseQuorum(context: Context, host: Host): void {
+  const members = etcdMembers(context.cluster);
+  const planned = plannedHosts(context);
+  const there = members.filter((member) => planned.includes(member) || serves(context, member, unitOf(etcd)));
+  const quorum = Math.floor(members.length / 2) + 1;
+  if (there.length === members.length || there.length < quorum || there.length > quorum) return;
+  const away = members.filter((member) => !there.includes(member)).map(({ name }) => name);
+  throw new SlipwayError(`etcd on ${host.name} cannot be restarted while ${list(away)} ${away.length === 1 ? 'does' : 'do'} not answer`, {
+    code: 'QUORUM_AT_RISK',
+    category: 'refused',
+    where: { host: host.name },
+    hint: `etcd has ${members.length} members and needs ${quorum}: bring ${list(away)} back, or take it out (slipway remove ${away[0]!} --dead), and run the command again`,
+  });
 }
 
 /** What is broken first: the others cannot be spared before it is back. */

@@ -1,6 +1,7 @@
 import type { Host } from '../../config/cluster.ts';
 import type { UnitState } from '../../engine/state.ts';
 import { stateOf, type Context } from '../context.ts';
+import type { Installation } from '../install.ts';
 
 /** Seconds until what was restarted has to serve; an API server may have long requests to end first. */
 export const TIMEOUT = 180;
@@ -13,6 +14,13 @@ export const isLoaded = (...of: Parameters<typeof stateOfUnit>): boolean => stat
 
 export const serves = (...of: Parameters<typeof stateOfUnit>): boolean =>
   ['active', 'reloading'].includes(stateOfUnit(...of)?.active ?? '');
+
+/** Whether the unit serves, and runs from something else than it is to run from. */
+export function restarts(context: Context, { host, start }: Installation): boolean {
+  if (start === undefined) return false;
+  const { name, digest } = start.action;
+  return isLoaded(context, host, name) && serves(context, host, name) && stateOfUnit(context, host, name)!.digest !== digest;
+}
 
 /** Shell text that fails unless the unit runs. A restart that was ordered and has not begun leaves it active. */
 export const running = (unit: string): string => `s=$(systemctl show -p ActiveState -p Job ${unit})

@@ -59,6 +59,13 @@ test('where no host answers that is an error, with every reason', async () => {
   for (const reason of ['REMOTE_UNREACHABLE', 'AUTH_REFUSED', 'HOST_KEY_UNKNOWN']) expect(err).toContain(reason);
 });
 
+test('plan goes on without hosts that cannot be reached where that is wished, and says so', async () => {
+  const gone = await down();
+  const { err } = await slipway([up(), gone], 'plan', '--skip-unreachable');
+  expect(err).toMatch(/warning: down cannot be reached and is left out: .*ECONNREFUSED/);
+  expect(err).not.toContain('REMOTE_UNREACHABLE]');
+});
+
 test('what may change hosts needs all of them', async () => {
   const { code, err } = await slipway([up(), refused()], 'plan');
   expect([code, err]).toEqual([4, expect.stringContaining('AUTH_REFUSED')]);

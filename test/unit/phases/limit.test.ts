@@ -107,13 +107,13 @@ describe('gathering with a limit', () => {
   });
 
   /** Reads hosts that all look alike, but for those that fail. */
-  function asking(limit: readonly string[] | undefined, failing: Readonly<Record<string, Error>>, tolerant = false) {
+  function asking(limit: readonly string[] | undefined, failing: Readonly<Record<string, Error>>, without?: GatherOptions['without']) {
     const asked: string[] = [];
     const events: EngineEvent[] = [];
     const options: GatherOptions = {
       cluster: clusterOf(),
       limit,
-      tolerant,
+      without,
       runner: async ({ name }) => {
         asked.push(name);
         if (failing[name]) throw failing[name];
@@ -158,7 +158,7 @@ describe('gathering with a limit', () => {
   });
 
   test('goes on without any host that cannot be read where that is enough, and tells of it', async () => {
-    const { events, result } = asking(undefined, { ...down('cp-1'), ...refusing('w-2') }, true);
+    const { events, result } = asking(undefined, { ...down('cp-1'), ...refusing('w-2') }, 'telling');
     const { context } = await result;
     expect([Object.keys(context.facts), context.limit]).toEqual([['w-1'], ['w-1']]);
     expect(context.unread?.map(({ host, error }) => [host.name, error.code])).toEqual([
@@ -168,8 +168,18 @@ describe('gathering with a limit', () => {
     expect(events.filter(({ code }) => code === 'host.failed')).toHaveLength(2);
   });
 
+  test('skips hosts that do not answer, as if the limit were without them, and no others', async () => {
+    const { context } = await asking(undefined, down('w-2'), 'skipping').result;
+    expect([context.limit, context.unread, context.skipped?.map(({ host }) => host.name)]).toEqual([['cp-1', 'w-1'], undefined, ['w-2']]);
+    const both = { ...down('w-1'), ...down('w-2') };
+    expect((await asking(['cp-1', 'w-1'], both, 'skipping').result).context.limit).toEqual(['cp-1']);
+    await expect(asking(undefined, refusing('w-2'), 'skipping').result).rejects.toMatchObject({ code: 'KEY_PASSPHRASE_MISSING' });
+    const all = await asking(undefined, {}, 'skipping').result;
+    expect([all.context.limit, all.context.skipped]).toEqual([undefined, undefined]);
+  });
+
   test('ends even then where none can be read, with the reasons', async () => {
-    const { result } = asking(undefined, { ...down('cp-1'), ...down('w-1'), ...refusing('w-2') }, true);
+    const { result } = asking(undefined, { ...down('cp-1'), ...down('w-1'), ...refusing('w-2') }, 'telling');
     await expect(result).rejects.toMatchObject({ code: 'REMOTE_UNREACHABLE', category: 'unreachable', errors: { length: 3 } });
   });
 
@@ -178,6 +188,6 @@ describe('gathering with a limit', () => {
     ['a mistake of ours', new TypeError('x')],
   ])('does not take %s for a host that is down', async (_, error) => {
     await expect(asking(['w-1'], { 'cp-1': error }).result).rejects.toBe(error);
-    await expect(asking(undefined, { 'cp-1': error }, true).result).rejects.toBe(error);
+    await expect(asking(undefined, { 'cp-1': error }, 'telling').result).rejects.toBe(error);
   });
 });

@@ -211,6 +211,36 @@ describe('no steps wait for each other', () => {
   });
 });
 
+describe('a member of etcd', () => {
+  const away = (...names: string[]): Context => {
+    const context = controlPlanes(FLAGS);
+    const limit = HOSTS.filter((name) => !names.includes(name));
+    const read = <T>(all: Readonly<Record<string, T>>): Record<string, T> => Object.fromEntries(limit.map((name) => [name, all[name]!]));
+    return { ...context, limit, facts: read(context.facts), states: read(context.states) };
+  };
+
+  test('is not restarted while another one that is away takes etcd to the edge of its quorum', () => {
+    expect(() => stepsOf(away('w-2'))).toThrow(
+      expect.objectContaining({
+        code: 'QUORUM_AT_RISK',
+        message: 'etcd on cp-1 cannot be restarted while w-2 does not answer',
+        hint: expect.stringContaining('etcd has 3 members and needs 2: bring w-2 back'),
+      }),
+    );
+  });
+
+  test('is restarted where there is no quorum to lose', () => {
+    expect(gates(stepsOf(away('w-1', 'w-2')))).toContain('cp-1/etcd/serves');
+  });
+
+  test('of others than those that are to be changed counts when it serves', () => {
+    const context = controlPlanes(FLAGS);
+    expect(gates(stepsOf({ ...context, limit: ['cp-1'] }))).toContain('cp-1/etcd/serves');
+    const { context: down } = { context: controlPlanes(FLAGS, { 'w-2': unit('etcd.service', 'failed') }) };
+    expect(() => stepsOf({ ...down, limit: ['cp-1'] })).toThrow(expect.objectContaining({ code: 'QUORUM_AT_RISK' }));
+  });
+});
+
 const NODE_COMPONENTS = ['api-endpoint', 'containerd', 'kubelet', 'flanneld', 'kube-proxy', 'slipway-forwarding'];
 
 /** A control plane and two workers, installed without flags, and to be what `spec` says. */
