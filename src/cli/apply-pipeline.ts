@@ -67,7 +67,7 @@ export function planning(session: Session, options: GlobalOptions, whole: Playbo
       }
       manifests ??= await readManifests(session);
       const gathered = await session.gather();
-      return { ...gathered, context: { ...gathered.context, manifests } };
+      return { ...gathered, context: { ...gathered.context, manifests, outageAccepted: options.acceptOutage } };
     },
     fetchFirst: async ({ context }) => {
       const wanted = session.bundle ? artefactsToFetch(context) : [];

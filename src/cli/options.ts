@@ -16,6 +16,8 @@ export interface GlobalOptions {
   limit: readonly string[];
   /** Hosts that cannot be reached are left out. */
   skipUnreachable: boolean;
+  /** See Context.outageAccepted. */
+  acceptOutage: boolean;
 }
 
 /** A flag's value as a whole number above zero. Throws OPTION_INVALID (usage). */
@@ -42,6 +44,7 @@ export function globalOptions(given: Readonly<Record<string, unknown>>): GlobalO
     skipPhase: (given['skipPhase'] as string[] | undefined) ?? [],
     limit: (given['limit'] as string[] | undefined) ?? [],
     skipUnreachable: given['skipUnreachable'] === true,
+    acceptOutage: given['acceptOutage'] === true,
   };
   if (options.events === '-' && options.output !== 'text') {
     throw new SlipwayError(`--events - and -o ${options.output} both want standard output`, {

@@ -37,9 +37,15 @@ export function planText(plan: Plan, { paint, details, diffs = {} }: PlanTextOpt
 
 /** In which order what serves is changed, and what is noticed of it. */
 function turnLines(plan: Plan, paint: Paint): string[] {
+  const atOnce = groupBy(
+    plan.steps.filter(({ change, effect }) => change === undefined && effect !== undefined),
+    ({ effect }) => effect!,
+  );
+  const outages = [...atOnce].map(([effect, steps]) => `At once on ${paint('cyan', several(steps.map(({ host }) => host)))}: ${effect}.`);
   const turns = turnsOf(plan);
-  if (turns.length === 0) return [];
+  if (turns.length === 0) return outages.length === 0 ? [] : ['', ...outages];
   return [
+    ...(outages.length === 0 ? [] : ['', ...outages]),
     '',
     'What serves is changed in turns, each when all before it serve again:',
     ...turns.map(({ kind, hosts, effects }) => {

@@ -3,7 +3,7 @@ import type { Cluster, Host } from '../config/cluster.ts';
 import { BIN, etcdClientUrl, etcdMembers, isEtcdMember, leasesInEtcd, nodeAddress, PKI, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/etcd/pki';
-const DATA = '/var/lib/etcd';
+export const DATA = '/var/lib/etcd';
 const OWNER = 'etcd:etcd';
 const DEFRAG_SCRIPT = '/etc/etcd/defrag';
 /** Started with etcd, which wants the timer. */

@@ -22,6 +22,8 @@ export interface Context {
   unread?: readonly { host: Host; error: SlipwayError }[] | undefined;
   /** Hosts that could not be reached, and that the limit is without for that reason. */
   skipped?: readonly { host: Host; error: SlipwayError }[] | undefined;
+  /** What must be changed on all nodes at once, and cuts pods off from each other meanwhile, may be. */
+  outageAccepted?: boolean | undefined;
   /** By host name, as `states`. With a limit not of every host. */
   facts: Readonly<Record<string, Facts>>;
   /** Networks of hosts that firewalls do not admit as a whole; see normalise. */

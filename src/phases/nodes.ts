@@ -50,6 +50,13 @@ export function registeredNodes(context: Pick<Context, 'cluster' | 'states'>): S
   return text === '' ? undefined : new Set([...text.matchAll(/^(?!ours )\w+ (\S+) /gm)].map((match) => match[1]!));
 }
 
+/** Nodes of the cluster file on which flanneld said that it runs another backend than the file has. */
+export function nodesOfOtherBackends(context: Context): string[] {
+  const { backend } = context.cluster.network.flannel;
+  const found = new Map([...nodesAsTold(context).matchAll(/^backend (\S+) (\S+)$/gm)].map(([, node, type]) => [node!, type!]));
+  return context.cluster.hosts.filter(({ name }) => (found.get(name) ?? backend) !== backend).map(({ name }) => name);
+}
+
 /** A kubelet registers its node when it starts, and never again. */
 function hasLostItsNode(context: Context): (host: Host) => boolean {
   const registered = registeredNodes(context);
@@ -119,13 +126,13 @@ export function leftUnlabelled(context: Context): string[] {
 const RECORD = 'slipway-nodes';
 
 /**
- * Prints of every node its labels (`label NODE KEY=VALUE`), taints (`taint NODE KEY=VALUE:EFFECT`), readiness and version; and `ours NODE WORD...`,
+ * Prints of every node its labels (`label NODE KEY=VALUE`), taints (`taint NODE KEY=VALUE:EFFECT`), readiness, version and flannel's backend (`backend NODE TYPE`); and `ours NODE WORD...`,
  * what of that was set from the cluster file: `KEY` of a label, `KEY:EFFECT` of a taint.
  */
 export const NODES_PROBE = {
   name: 'nodes',
   script: `[ -f /etc/kubernetes/super-admin.conf ] || exit 0
-timeout 8 ${KUBECTL} get nodes --request-timeout=5s -o go-template='{{range .items}}{{$n := .metadata.name}}{{range $k, $v := .metadata.labels}}label {{$n}} {{$k}}={{$v}}{{"\\n"}}{{end}}{{range .spec.taints}}taint {{$n}} {{.key}}={{with .value}}{{.}}{{end}}:{{.effect}}{{"\\n"}}{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}}{{"\\n"}}{{end}}{{end}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{end}}'
+timeout 8 ${KUBECTL} get nodes --request-timeout=5s -o go-template='{{range .items}}{{$n := .metadata.name}}{{range $k, $v := .metadata.labels}}label {{$n}} {{$k}}={{$v}}{{"\\n"}}{{end}}{{range .spec.taints}}taint {{$n}} {{.key}}={{with .value}}{{.}}{{end}}:{{.effect}}{{"\\n"}}{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready {{$n}} {{.status}}{{"\\n"}}{{end}}{{end}}{{range $k, $v := .metadata.annotations}}{{if eq $k "flannel.alpha.coreos.com/backend-type"}}backend {{$n}} {{$v}}{{"\\n"}}{{end}}{{end}}version {{$n}} {{.status.nodeInfo.kubeletVersion}}{{"\\n"}}{{end}}'
 timeout 8 ${KUBECTL} -n kube-system get configmap ${RECORD} --ignore-not-found --request-timeout=5s -o go-template='{{range $n, $words := .data}}ours {{$n}} {{$words}}{{"\\n"}}{{end}}'`,
 };
 

@@ -6,8 +6,18 @@ import type { Context } from './context.ts';
 const DAEMONS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const;
 export type Daemon = (typeof DAEMONS)[number];
 
-/** What is fixed for the life of a cluster stands in these flags of the control plane. */
-const FIXED_FLAGS = ['cluster-cidr', 'node-cidr-mask-size', 'service-cluster-ip-range', 'service-account-issuer'] as const;
+/** What is fixed for the life of a cluster stands in these flags. */
+const FIXED_FLAGS = [
+  'cluster-cidr',
+  'node-cidr-mask-size',
+  'service-cluster-ip-range',
+  'service-account-issuer',
+  'data-dir',
+  'kube-subnet-mgr',
+  'etcd-prefix',
+] as const;
+/** The daemons that have them. */
+const FIXED = ['kube-apiserver', 'kube-controller-manager', 'etcd', 'flanneld'] as const;
 export type FixedFlag = (typeof FIXED_FLAGS)[number];
 
 /**
@@ -16,12 +26,12 @@ export type FixedFlag = (typeof FIXED_FLAGS)[number];
  */
 export const RUNNING_PROBE = {
   name: 'running',
-  script: `for s_d in ${DAEMONS.join(' ')}; do
+  script: `for s_d in ${[...new Set([...DAEMONS, ...FIXED])].join(' ')}; do
   s_p=$(systemctl show -P MainPID "$s_d.service")
   if [ "\${s_p:-0}" != 0 ]; then
     s_exe=$(readlink "/proc/$s_p/exe"); s_args=$(tr '\\0' '\\n' <"/proc/$s_p/cmdline")
   else
-    s_exe=$(readlink ${BIN}/"$s_d"); s_args=$(sed 's/^ *//; s/ *\\\\$//; s/"//g' /etc/systemd/system/"$s_d.service")
+    s_exe=$(readlink ${BIN}/"$s_d"); s_args=$(cat /etc/systemd/system/"$s_d.service" /usr/lib/systemd/system/"$s_d.service" 2>/dev/null | sed 's/^ *//; s/ *\\\\$//; s/"//g')
   fi
   printf '%s\\n' "$s_exe" | sed -n "s#.*/$s_d/\\([0-9][0-9A-Za-z.+-]*\\)/$s_d.*#runs $s_d \\1#p"
   printf '%s\\n' "$s_args" | sed -nE "s#^--(${FIXED_FLAGS.join('|')})=(.*)#flag $s_d \\1=\\2#p"
@@ -44,8 +54,6 @@ export function runningOn({ states }: Pick<Context, 'states'>, host: string): Ru
     });
   return {
     versions: Object.fromEntries(found(new RegExp(`^runs (${DAEMONS.join('|')}) (\\d+\\.\\d+\\.\\d+[0-9A-Za-z.+-]*)$`))),
-    flags: Object.fromEntries(
-      found(new RegExp(`^flag (?:kube-apiserver|kube-controller-manager) (${FIXED_FLAGS.join('|')})=([\\w.:/-]{1,300})$`)),
-    ),
+    flags: Object.fromEntries(found(new RegExp(`^flag (?:${FIXED.join('|')}) (${FIXED_FLAGS.join('|')})=([\\w.:/-]{1,300})$`))),
   };
 }

@@ -5,6 +5,11 @@ const limit: OptionSpec = {
   description: 'plan and change only these hosts: names, separated by commas; with ! before them, all but these',
   many: true,
 };
+const acceptOutage: OptionSpec = {
+  flags: '--accept-outage',
+  description: 'also change what cuts pods off from each other for a while: the backend of flannel',
+  default: false,
+};
 const skipUnreachable: OptionSpec = {
   flags: '--skip-unreachable',
   description: 'go on without hosts that cannot be reached; status tells what they are owed',
@@ -66,6 +71,7 @@ export const commands: readonly CommandSpec[] = [
       { flags: '--out <file>', description: 'save the plan for slipway apply FILE' },
       limit,
       skipUnreachable,
+      acceptOutage,
     ],
     examples: ['slipway plan', 'slipway plan -v', 'slipway plan --out plan.json && slipway apply plan.json'],
     load: async () => (await import('./plan.ts')).plan,
@@ -78,6 +84,7 @@ export const commands: readonly CommandSpec[] = [
     options: [
       limit,
       skipUnreachable,
+      acceptOutage,
       {
         flags: '--cluster-id <id>',
         description: 'also change hosts that were given the authorities of this other cluster: to bring them back',

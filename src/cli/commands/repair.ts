@@ -18,7 +18,8 @@ export const repair: Handler = async ({ options: given }, io) => {
   const options = globalOptions(given);
   const start = performance.now();
   return withSession('repair', { options, io }, async (session) => {
-    const pipeline = applying(session, { options, io, playbook });
+    // What the file wants otherwise is left to apply, and so is its outage.
+    const pipeline = applying(session, { options: { ...options, acceptOutage: true }, io, playbook });
     let pending = 0;
     let nodesConcerned = false;
     const finish = await runPipeline({

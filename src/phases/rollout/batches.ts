@@ -3,6 +3,7 @@ import { HTTP_GET } from '../../base/http-get.ts';
 import { quote, sh } from '../../base/quote.ts';
 import { several } from '../../base/words.ts';
 import { declarations } from '../../components/declare.ts';
+import { flanneld } from '../../components/flanneld.ts';
 import { components as all } from '../../components/index.ts';
 import { isNode, KUBECTL } from '../../components/topology.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
@@ -12,7 +13,7 @@ import { oncePerContext, plannedHosts, type Context } from '../context.ts';
 import { foreignUnits } from '../foreign/units.ts';
 import { install, stepsOf, type Installation } from '../install.ts';
 import { untilDone } from '../manifests.ts';
-import { observerOf } from '../nodes.ts';
+import { nodesOfOtherBackends, observerOf } from '../nodes.ts';
 import { apiStep, batchStep, readyStep, servesStep, unitStep } from '../step-ids.ts';
 import { RESTARTS, restarts, running, TIMEOUT } from './turn.ts';
 
@@ -30,6 +31,11 @@ export function inBatches(context: Context): (installation: Installation) => Des
     const { host, start } = installation;
     const batch = batchOf(context, host);
     if (batch < 0 || !restarts(context, installation)) return stepsOf([installation]);
+    if (installation.component === flanneld && nodesOfOtherBackends(context).length > 0)
+      return [
+        ...installation.inputs,
+        { ...start!, effect: 'pods on different nodes do not reach each other until all have the new backend' },
+      ];
     const turn = { after: [batchStep(observerOf(context)!, batch)] };
     return [...installation.inputs, { ...start!, effect: 'pods go on running' }].map((step) => ({
       ...waiting(step, turn),

@@ -1,19 +1,22 @@
 import { SlipwayError, SlipwayErrors } from '../../base/errors.ts';
 import { several } from '../../base/words.ts';
-import { isControlPlane, isEtcdMember } from '../../components/topology.ts';
+import { DATA } from '../../components/etcd.ts';
+import { etcdStore } from '../../components/flanneld.ts';
+import { isControlPlane, isEtcdMember, isNode, leasesInEtcd } from '../../components/topology.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
-import { stateOf, type Context } from '../../phases/context.ts';
+import { plannedHosts, stateOf, type Context } from '../../phases/context.ts';
 import { hasData } from '../../phases/members.ts';
+import { nodesOfOtherBackends } from '../../phases/nodes.ts';
 import { runningOn, type FixedFlag } from '../../phases/running.ts';
 
 /**
  * Refuses what apply, join and repair must not change on a cluster that runs, all of it at once: its version, what is fixed for its life, and a
- * control plane that would only become a worker. The running processes are believed, not our records.
+ * control plane that would only become a worker; and what would cut the pod network for a while, unless that was accepted. The running processes are believed, not our records.
  *
- * @throws SlipwayError VERSION_FIXED, FIELD_FIXED, ROLE_CHANGED (refused).
+ * @throws SlipwayError VERSION_FIXED, FIELD_FIXED, ROLE_CHANGED, BACKEND_SPLIT, OUTAGE_NOT_ACCEPTED (refused).
  */
 export function refuseChanges(context: Context): void {
-  const errors = [...versionChanges(context), ...fieldChanges(context), ...roleChanges(context)];
+  const errors = [...versionChanges(context), ...fieldChanges(context), ...roleChanges(context), ...backendChanges(context)];
   if (errors.length === 0) return;
   if (errors.length === 1) throw errors[0]!;
   throw new SlipwayErrors(
@@ -48,10 +51,15 @@ function versionChanges(context: Context): SlipwayError[] {
   });
 }
 
+const STORE = 'nodes whose leases are in another place get other networks for their pods';
+
 interface FixedField {
   field: string;
   flag: FixedFlag;
-  wanted(cluster: Cluster): string;
+  /** The flag's value; undefined: it must not be there. */
+  wanted(cluster: Cluster): string | undefined;
+  /** What the file has for a value of the flag. Default: the value. */
+  says?(value: string | undefined): string;
   /** Why it cannot be changed, as the end of a sentence. */
   why: string;
 }
@@ -74,14 +82,35 @@ const FIXED_FIELDS: readonly FixedField[] = [
     field: 'network.clusterDomain',
     flag: 'service-account-issuer',
     wanted: ({ network, components }) => components['kube-apiserver']?.args['service-account-issuer'] ?? issuerOf(network.clusterDomain),
+    says: (value = '') => (value.startsWith(issuerOf('')) ? value.slice(issuerOf('').length) : value),
     why: 'every token and every name of a Service has it',
+  },
+  {
+    field: 'components.etcd.args.data-dir',
+    flag: 'data-dir',
+    wanted: ({ components }) => components['etcd']?.args['data-dir'] ?? DATA,
+    why: 'a member without its data is none',
+  },
+  {
+    field: 'network.flannel.store',
+    flag: 'kube-subnet-mgr',
+    wanted: (cluster) => (leasesInEtcd(cluster) ? undefined : 'true'),
+    says: (value) => (value === undefined ? 'etcd' : 'kubernetes'),
+    why: STORE,
+  },
+  {
+    field: 'network.flannel.store',
+    flag: 'etcd-prefix',
+    wanted: (cluster) => (leasesInEtcd(cluster) ? etcdStore.prefix : undefined),
+    says: (value) => (value === undefined ? 'kubernetes' : 'etcd'),
+    why: STORE,
   },
 ];
 
 const issuerOf = (domain: string): string => `https://kubernetes.default.svc.${domain}`;
 
 function fieldChanges(context: Context): SlipwayError[] {
-  return FIXED_FIELDS.flatMap(({ field, flag, wanted, why }) => {
+  return FIXED_FIELDS.flatMap(({ field, flag, wanted, says = (value = '') => value, why }) => {
     const want = wanted(context.cluster);
     const other = context.cluster.hosts.find(({ name }) => {
       const found = runningOn(context, name).flags[flag];
@@ -89,16 +118,42 @@ function fieldChanges(context: Context): SlipwayError[] {
     });
     if (!other) return [];
     const found = runningOn(context, other.name).flags[flag]!;
-    const plain = (value: string): string => (value.startsWith(issuerOf('')) ? value.slice(issuerOf('').length) : value);
     return [
-      new SlipwayError(`${field} is ${plain(want)}, and the cluster was made with ${plain(found)} (--${flag} on ${other.name})`, {
+      new SlipwayError(`${field} is ${says(want)}, and the cluster was made with ${says(found)} (--${flag} on ${other.name})`, {
         code: 'FIELD_FIXED',
         category: 'refused',
         where: { host: other.name },
-        hint: `write ${plain(found)} again: it cannot be changed while the cluster lives, because ${why}`,
+        hint: `write ${says(found)} again: it cannot be changed while the cluster lives, because ${why}`,
       }),
     ];
   });
+}
+
+/** Nodes ignore the leases of another backend than their own: between those that have changed and those that have not, no packet of a pod passes. */
+function backendChanges(context: Context): SlipwayError[] {
+  const { cluster, outageAccepted = false } = context;
+  const { backend } = cluster.network.flannel;
+  const changing = nodesOfOtherBackends(context);
+  if (changing.length === 0) return [];
+  const planned = plannedHosts(context);
+  const left = cluster.hosts.filter((host) => isNode(host) && !planned.includes(host)).map(({ name }) => name);
+  const what = `network.flannel.backend is ${backend}, and ${several(changing)} ${changing.length === 1 ? 'has' : 'have'} another one`;
+  if (left.length > 0)
+    return [
+      new SlipwayError(`${what}; without ${several(left)} the pod network would be cut in two`, {
+        code: 'BACKEND_SPLIT',
+        category: 'refused',
+        hint: 'all nodes change to another backend together: run it without --limit, when all of them can be reached',
+      }),
+    ];
+  if (outageAccepted) return [];
+  return [
+    new SlipwayError(`${what}: while they change, pods on different nodes do not reach each other`, {
+      code: 'OUTAGE_NOT_ACCEPTED',
+      category: 'refused',
+      hint: 'all nodes change at once, in some seconds; if that may be, add --accept-outage',
+    }),
+  ];
 }
 
 /** What a host still is though the file does not say so any more. */

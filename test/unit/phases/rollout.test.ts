@@ -306,6 +306,22 @@ What serves is changed in turns, each when all before it serve again:
     expect(steps.find(({ id }) => id === 'w-1/kubelet/unit')).toMatchObject({ lane: 'main', needs: [] });
   });
 
+  test('get another backend of flannel all at once, and the plan says what that means', () => {
+    const context = nodes('  network: { flannel: { backend: host-gw } }');
+    const backends = HOSTS.map((name) => `backend ${name} vxlan`).join('\n');
+    const told = context.states['cp-1']!.probes['nodes']!;
+    const states = {
+      ...context.states,
+      'cp-1': { ...context.states['cp-1']!, probes: { ...context.states['cp-1']!.probes, nodes: `${told}\n${backends}` } },
+    };
+    const plan = makePlan(apply, { ...context, states }, states);
+    const restarts = plan.steps.filter(({ id }) => id.endsWith('/flanneld/unit'));
+    expect(restarts.map(({ change, lane, needs }) => [change, lane, needs])).toEqual(HOSTS.map(() => [undefined, 'main', []]));
+    expect(planText(plan, { paint: (_, words) => words, details: false })).toContain(
+      'At once on cp-1, w-1 and w-2: pods on different nodes do not reach each other until all have the new backend.',
+    );
+  });
+
   test('have no turns where nothing differs, nothing is restarted, or nothing serves yet', () => {
     expect(stepsOf(nodes(''))).toEqual([]);
     const mode = (state: HostState): HostState => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { isSlipwayError, type SlipwayErrors } from '../../../src/base/errors.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { Context } from '../../../src/phases/context.ts';
+import { NODES_PROBE } from '../../../src/phases/nodes.ts';
 import { RUNNING_PROBE } from '../../../src/phases/running.ts';
 import { refuseChanges } from '../../../src/verbs/guards/changes.ts';
 import { strayWarnings } from '../../../src/verbs/guards/strays.ts';
@@ -18,8 +19,11 @@ runs kube-controller-manager ${VERSION}
 flag kube-controller-manager cluster-cidr=10.244.0.0/16
 flag kube-controller-manager node-cidr-mask-size=24
 flag kube-controller-manager service-cluster-ip-range=10.96.0.0/16
-runs kubelet ${VERSION}`,
-  'w-1': `runs kubelet ${VERSION}`,
+runs kubelet ${VERSION}
+flag etcd data-dir=/var/lib/etcd
+flag flanneld kube-subnet-mgr=true`,
+  'w-1': `runs kubelet ${VERSION}
+flag flanneld kube-subnet-mgr=true`,
 };
 
 function running(of: Context, change: (text: string, host: string) => string = (text) => text): Context {
@@ -77,6 +81,55 @@ describe('what a running cluster cannot change', () => {
     ],
   ])('%s', (field, message) => {
     expect(refusals(running(contextOf(`  network: { ${field} }`)))).toEqual([expect.stringContaining(`FIELD_FIXED ${message} -> write `)]);
+  });
+
+  test('where etcd and flannel have what they keep', () => {
+    const moved = running(contextOf('  components: { etcd: { args: { data-dir: /srv/etcd } } }'));
+    expect(refusals(moved)).toEqual([
+      expect.stringContaining(
+        'FIELD_FIXED components.etcd.args.data-dir is /srv/etcd, and the cluster was made with /var/lib/etcd (--data-dir on cp-1)',
+      ),
+    ]);
+    const store = '  network: { flannel: { store: etcd } }';
+    expect(refusals(running(contextOf(store)))).toEqual([
+      expect.stringContaining(
+        'FIELD_FIXED network.flannel.store is etcd, and the cluster was made with kubernetes (--kube-subnet-mgr on cp-1)',
+      ),
+    ]);
+    const inEtcd = (text: string): string => text.replaceAll('kube-subnet-mgr=true', 'etcd-prefix=/coreos.com/network');
+    expect(refusals(running(contextOf(store), inEtcd))).toEqual([]);
+    expect(refusals(running(contextOf(), inEtcd))).toEqual([
+      expect.stringContaining(
+        'FIELD_FIXED network.flannel.store is kubernetes, and the cluster was made with etcd (--etcd-prefix on cp-1)',
+      ),
+    ]);
+  });
+
+  describe('another backend of flannel', () => {
+    const changed = (backend: string): Context => {
+      const of = running(contextOf(`  network: { flannel: { backend: ${backend} } }`));
+      const nodes = ['cp-1', 'w-1', 'w-2'].map((name) => `backend ${name} vxlan\nversion ${name} v${VERSION}`).join('\n');
+      return {
+        ...of,
+        states: { ...of.states, 'cp-1': { ...of.states['cp-1']!, probes: { ...of.states['cp-1']!.probes, [NODES_PROBE.name]: nodes } } },
+      };
+    };
+
+    test('cuts pods off from each other, which somebody must accept', () => {
+      expect(refusals(changed('vxlan'))).toEqual([]);
+      expect(refusals(changed('host-gw'))).toEqual([
+        'OUTAGE_NOT_ACCEPTED network.flannel.backend is host-gw, and cp-1, w-1 and w-2 have another one: while they change, pods on different nodes do not reach each other -> all nodes change at once, in some seconds; if that may be, add --accept-outage',
+      ]);
+      expect(refusals({ ...changed('host-gw'), outageAccepted: true })).toEqual([]);
+    });
+
+    test('is for all nodes or none, whoever accepts what', () => {
+      expect(refusals({ ...changed('host-gw'), outageAccepted: true, limit: ['cp-1', 'w-1'] })).toEqual([
+        expect.stringContaining(
+          'BACKEND_SPLIT network.flannel.backend is host-gw, and cp-1, w-1 and w-2 have another one; without w-2 the pod network',
+        ),
+      ]);
+    });
   });
 
   test('all at once', () => {
