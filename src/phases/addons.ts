@@ -7,6 +7,7 @@ import type { Phase } from '../engine/phase.ts';
 import { wantedDigest } from '../engine/plan.ts';
 import type { Desired, ScriptAction } from '../engine/step.ts';
 import { clusterAdmins, superAdmins } from '../components/groups.ts';
+import { installOn } from './install.ts';
 import { plannedHosts, stateOf, type Context } from './context.ts';
 import { dropUnreadable } from './foreign/objects.ts';
 import { certificateState, referenceState } from './issue-certificates.ts';
@@ -115,6 +116,11 @@ function metricsServer(context: Context): Desired[] {
     summary,
     action,
     needs: [apiStep(observer)],
+    // The host's shell reads them.
+    after: installOn(context, observer, kubeApiserver)
+      .flatMap(({ inputs }) => inputs)
+      .filter(({ action }) => action.kind === 'file' && [certificate, key].includes(action.path))
+      .map(({ id }) => id),
   });
   if (cluster.addons.metricsServer)
     return parts.map(({ name, text, filledIn }) => ({

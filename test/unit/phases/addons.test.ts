@@ -83,6 +83,9 @@ describe('metrics-server', () => {
     expect(script).toContain('tls.key: "$(base64 -w0 /etc/kubernetes/pki/metrics-server.key)"');
     expect(script).toContain('caBundle: "$(base64 -w0 /etc/kubernetes/pki/ca.crt)"');
     expect(script).not.toContain('insecure');
+    expect(makePlan(apply, contextOf(ON), {}).steps.find(({ id }) => id === given.id)!.needs).toEqual(
+      expect.arrayContaining(['key', 'crt'].map((end) => `cp-1/kube-apiserver/file/etc/kubernetes/pki/metrics-server.${end}`)),
+    );
     const context = contextOf(ON);
     const later = {
       ...context,

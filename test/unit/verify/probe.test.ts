@@ -36,7 +36,7 @@ describe('the HTTP client of a bare host', () => {
     const port = await listen((socket) =>
       socket.on('data', (data) => {
         asked += String(data);
-        socket.end('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nall is\r\nwell');
+        if (asked.endsWith('\r\n\r\n')) socket.end('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nall is\r\nwell');
       }),
     );
     expect(await get(port, '/dial?host=a&port=1')).toEqual({ exitCode: 0, stdout: 'HTTP 200\nall is\nwell' });
