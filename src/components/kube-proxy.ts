@@ -1,7 +1,7 @@
 import type { Cluster } from '../config/cluster.ts';
 import type { Component, PackageUse } from './component.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, isNode, nodeApiServer, UNITS } from './topology.ts';
+import { BIN, isNode, isRenamed, nodeApiServer, UNITS } from './topology.ts';
 
 const CONFIG = '/etc/kubernetes/kube-proxy';
 
@@ -18,7 +18,7 @@ export const kubeProxy: Component = {
   runsOn: isNode,
   rollout: 'batches',
   ownedPaths: [`${UNITS}/kube-proxy.service`],
-  declare({ cluster, facts }) {
+  declare({ cluster, host, facts }) {
     const identity = { name: 'kube-proxy', user: 'system:kube-proxy', server: nodeApiServer(cluster) };
     return {
       artefacts: ['kube-proxy'],
@@ -33,6 +33,7 @@ export const kubeProxy: Component = {
             template: 'kube-proxy/config.yaml.hbs',
             data: {
               mode: cluster.network.proxy.mode,
+              node: isRenamed(host, facts) ? host.name : undefined,
               podCidr: cluster.network.podCidr,
               conntrackFixed: !facts.kernelFeatures.conntrackWritable,
             },

@@ -1,7 +1,18 @@
 import type { Component } from './component.ts';
 import { containerdPlace } from './containerd.ts';
 import { clientCertificate, kubeconfig } from './kubernetes-client.ts';
-import { BIN, dnsServiceAddress, isNode, nodeAddress, nodeApiServer, nodeTaints, PKI, tlsCipherSuites, UNITS } from './topology.ts';
+import {
+  BIN,
+  dnsServiceAddress,
+  isNode,
+  nodeAddress,
+  isRenamed,
+  nodeApiServer,
+  nodeTaints,
+  PKI,
+  tlsCipherSuites,
+  UNITS,
+} from './topology.ts';
 
 const DROP_INS = '/var/lib/kubelet/config.d';
 
@@ -79,6 +90,7 @@ export const kubelet: Component = {
           { name: 'config', value: '/var/lib/kubelet/config.yaml' },
           { name: 'config-dir', value: DROP_INS },
           { name: 'kubeconfig', value: '/etc/kubernetes/kubelet.conf' },
+          ...(isRenamed(host, facts) ? [{ name: 'hostname-override', value: host.name }] : []),
           { name: 'node-ip', value: nodeAddress(host) },
           // Deprecated, and without a successor: cAdvisor, which is in the kubelet, would talk to the other containerd.
           ...(facts.containerdBeside ? [{ name: 'containerd', value: runtime.socket }] : []),

@@ -1,6 +1,7 @@
 import { nthAddress } from '../config/addresses.ts';
 import type { Cluster, Host, Taint } from '../config/cluster.ts';
 import { bug } from '../base/errors.ts';
+import type { Facts } from '../facts/facts.ts';
 import type { PortSpec } from './component.ts';
 
 export const controlPlanes = (cluster: Cluster): Host[] => cluster.hosts.filter(isControlPlane);
@@ -13,6 +14,10 @@ export const isControlPlane = (host: Host): boolean => host.roles.includes('cont
 export const isEtcdMember = (host: Host): boolean => host.roles.includes('etcd');
 /** Every control-plane host is also a node; a host with etcd alone is not. */
 export const isNode = (host: Host): boolean => isControlPlane(host) || host.roles.includes('worker');
+
+/** Whether its hostname was changed since it was installed: the node keeps its name. The others have none to override (CIS 4.2.7). */
+export const isRenamed = (host: Host, { hostname, cluster }: Facts): boolean =>
+  cluster?.host === host.name && hostname.toLowerCase() !== host.name;
 
 /** What keeps ordinary pods off a control plane that is not a worker too. */
 export const CONTROL_PLANE_TAINT: Taint = { key: 'node-role.kubernetes.io/control-plane', value: '', effect: 'NoSchedule' };

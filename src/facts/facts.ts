@@ -2,6 +2,8 @@
 export interface ClusterTraces {
   /** metadata.name, by the host's record. */
   name?: string | undefined;
+  /** As which of its hosts it was installed, by its own record. */
+  host?: string | undefined;
   /** 32 hex digits; missing on hosts of clusters that were installed before there were ids. */
   id?: string | undefined;
   /** sha256 of the certificate of the `kubernetes` authority. */

@@ -124,6 +124,7 @@ function readCluster(lines: readonly string[]): ClusterTraces | undefined {
   const first = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
   const traces = {
     name: first(/^"cluster" *: *"([^"]*)"$/),
+    host: first(/^"host" *: *"([^"]*)"$/),
     id: first(/^id ([0-9a-f]{32})$/),
     authority: first(/^authority ([0-9a-f]{64}) /),
   };

@@ -224,7 +224,7 @@ f_section proxies
 f_section commands
 for f_p in ${commands.join(' ')}; do f_has $f_p && echo $f_p; done
 f_section cluster
-grep -hoE '"cluster" *: *"[^"]*"' /var/lib/slipway/state.json
+grep -hoE '"(cluster|host)" *: *"[^"]*"' /var/lib/slipway/state.json
 sed 's/^/id /' /var/lib/slipway/cluster-id
 # Others have one at the same place.
 [ -d /var/lib/slipway ] && sha256sum /etc/kubernetes/pki/ca.crt | sed 's/^/authority /'

@@ -83,13 +83,16 @@ function networksOf(
   };
 }
 
-/** A hostname that is taken already, or cannot be a node's, leaves the host under the name it was loaded with, for the check that reports it. */
+/**
+ * A host that was installed stays what it was, whatever its hostname is since. A name that is taken already, or cannot be a node's, leaves the host under the
+ * name it was loaded with, for the check that reports it.
+ */
 function normaliseNames(hosts: readonly Host[], facts: Readonly<Record<string, Facts>>): Map<string, string> {
   const taken = new Set(hosts.filter(({ named }) => named).map(({ name }) => name));
   return new Map(
     hosts.map(({ name, named }) => {
-      const hostname = facts[name]?.hostname.toLowerCase() ?? '';
-      const settled = named || taken.has(hostname) || nodeNameComplaint(hostname) !== undefined ? name : hostname;
+      const own = facts[name]?.cluster?.host ?? facts[name]?.hostname.toLowerCase() ?? '';
+      const settled = named || taken.has(own) || nodeNameComplaint(own) !== undefined ? name : own;
       taken.add(settled);
       return [name, settled];
     }),

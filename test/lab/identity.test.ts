@@ -112,9 +112,33 @@ describe('a cluster and what belongs to it', () => {
     ['FIELD_FIXED', 'network: { serviceCidr: 10.97.0.0/16 }'],
     ['FIELD_FIXED', 'network: { clusterDomain: k8s.internal }'],
     ['FIELD_FIXED', 'network: { nodeCidrMaskSize: 25 }'],
+    ['FIELD_FIXED', 'components: { etcd: { args: { data-dir: /srv/etcd } } }'],
   ])('keeps what is fixed: %s for %s', async (code, field) => {
     await writeFile(clusterFile, text.replace(/^spec:\n/m, `$&  ${field}\n`));
     await refused(code, ['plan', 'apply --yes', 'join w-1 --yes', 'repair --yes']);
+  });
+
+  test('keeps its pod network in one piece: another backend is for all nodes, and for whoever accepts the outage', async () => {
+    await writeFile(clusterFile, text.replace(/^spec:\n/m, '$&  network: { flannel: { backend: host-gw } }\n'));
+    await refused('OUTAGE_NOT_ACCEPTED', ['plan', 'apply --yes']);
+    await refused('BACKEND_SPLIT', ['apply --yes --limit w-1', 'apply --yes --limit w-1 --accept-outage', 'join w-1 --yes']);
+  });
+
+  test('keeps the names of its nodes, in the file and on the host', async () => {
+    await writeFile(clusterFile, text.replace('name: w-1,', 'name: w-9,'));
+    await refused('NODE_RENAMED', ['plan', 'apply --yes', 'repair --yes', 'join w-9 --yes']);
+    await writeFile(clusterFile, text);
+    const rename = (to: string): Promise<string> =>
+      lab.on('w-1', `hostname ${to} && echo ${to} >/etc/hostname && systemctl restart kubelet kube-proxy flanneld`);
+    await rename('elsewhere');
+    // Applied, it is verified too.
+    const { stderr } = await lab.ok('apply', '--yes');
+    expect(stderr).toContain('w-1: its hostname is elsewhere now, and it stays the node w-1');
+    expect(await lab.kubectl('get nodes -o name')).toBe('node/cp-1\nnode/w-1');
+    expect((await lab.ok('apply', '--yes')).stderr).toContain('Nothing to change');
+    await rename('w-1');
+    await lab.ok('apply', '--yes');
+    expect((await lab.ok('apply', '--yes')).stderr).toContain('Nothing to change');
   });
 
   test('keeps the role of a control plane, and names a host whose line is gone', async () => {

@@ -3,13 +3,20 @@ import { finding, perHost, type PreflightCheck } from './preflight.ts';
 
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** The kubelet registers under the hostname in lower case, and its certificate is issued to that name: so name and hostname must agree. */
+/** Whoever reads a node's name finds the host by it, so name and hostname must agree; of a host that was installed already only a warning, as it keeps its name. */
 export const hostname: PreflightCheck = {
   id: 'hostname',
   title: 'The hostname is the name in the cluster file, and valid',
   run: (context) =>
     perHost(context, ({ name, named }, facts) => {
       const actual = facts.hostname.toLowerCase();
+      if (facts.cluster?.host === name && actual !== name)
+        return [
+          finding('warning', name, {
+            what: `its hostname is ${facts.hostname || 'empty'} now, and it stays the node ${name}`,
+            hint: `Give it back its name with ${sh`hostnamectl set-hostname ${name}`}; to make it another node, remove it and join it again.`,
+          }),
+        ];
       if (named && actual !== name)
         return [
           finding('error', name, {

@@ -5,18 +5,25 @@ import { etcdStore } from '../../components/flanneld.ts';
 import { isControlPlane, isEtcdMember, isNode, leasesInEtcd } from '../../components/topology.ts';
 import type { Cluster, Host } from '../../config/cluster.ts';
 import { plannedHosts, stateOf, type Context } from '../../phases/context.ts';
-import { hasData } from '../../phases/members.ts';
+import { hasData, knownMembers, peerUrl } from '../../phases/members.ts';
 import { nodesOfOtherBackends } from '../../phases/nodes.ts';
 import { runningOn, type FixedFlag } from '../../phases/running.ts';
 
 /**
  * Refuses what apply, join and repair must not change on a cluster that runs, all of it at once: its version, what is fixed for its life, and a
- * control plane that would only become a worker; and what would cut the pod network for a while, unless that was accepted. The running processes are believed, not our records.
+ * control plane that would only become a worker, names of nodes and addresses of etcd's members; and what would cut the pod network for a while, unless that was accepted. The running processes are believed, not our records.
  *
- * @throws SlipwayError VERSION_FIXED, FIELD_FIXED, ROLE_CHANGED, BACKEND_SPLIT, OUTAGE_NOT_ACCEPTED (refused).
+ * @throws SlipwayError VERSION_FIXED, FIELD_FIXED, ROLE_CHANGED, NODE_RENAMED, HOST_CLONED, MEMBER_MOVED, BACKEND_SPLIT, OUTAGE_NOT_ACCEPTED (refused).
  */
 export function refuseChanges(context: Context): void {
-  const errors = [...versionChanges(context), ...fieldChanges(context), ...roleChanges(context), ...backendChanges(context)];
+  const errors = [
+    ...versionChanges(context),
+    ...fieldChanges(context),
+    ...roleChanges(context),
+    ...nameChanges(context),
+    ...movedMembers(context),
+    ...backendChanges(context),
+  ];
   if (errors.length === 0) return;
   if (errors.length === 1) throw errors[0]!;
   throw new SlipwayErrors(
@@ -124,6 +131,49 @@ function fieldChanges(context: Context): SlipwayError[] {
         category: 'refused',
         where: { host: other.name },
         hint: `write ${says(found)} again: it cannot be changed while the cluster lives, because ${why}`,
+      }),
+    ];
+  });
+}
+
+/** A node has its name for life: it stands in its certificates, in the API, and in etcd. */
+function nameChanges({ cluster: { hosts }, facts }: Context): SlipwayError[] {
+  return hosts.flatMap(({ name }) => {
+    const was = facts[name]?.cluster?.host;
+    if (was === undefined || was === name) return [];
+    const isAnother = hosts.some((host) => host.name === was);
+    return [
+      isAnother
+        ? new SlipwayError(`${name} was installed as ${was}, which is another host of the cluster file: its disk is a copy`, {
+            code: 'HOST_CLONED',
+            category: 'refused',
+            where: { host: name },
+            hint: `install its system anew, or give it back with slipway reset --limit ${name}; then add it: slipway join ${name}`,
+          })
+        : new SlipwayError(`${name} was installed as ${was}, and a node keeps its name`, {
+            code: 'NODE_RENAMED',
+            category: 'refused',
+            where: { host: name },
+            hint: `write name: ${was} again; for another name take it out first (slipway remove ${was}), then slipway join ${name}`,
+          }),
+    ];
+  });
+}
+
+/** The others go on asking a member at the address that they know; and at another one it would be added as if it were new. */
+function movedMembers(context: Context): SlipwayError[] {
+  const { members = [] } = knownMembers(context) ?? {};
+  return context.cluster.hosts.flatMap((host) => {
+    if (!isEtcdMember(host) || host.privateAddress === undefined) return [];
+    const at = members.find(({ name }) => name === host.name)?.peerUrl;
+    if (at === undefined || members.some((member) => member.peerUrl === peerUrl(host))) return [];
+    const was = new URL(at).hostname;
+    return [
+      new SlipwayError(`${host.name} has the address ${host.privateAddress}, and is a member of etcd at ${was}`, {
+        code: 'MEMBER_MOVED',
+        category: 'refused',
+        where: { host: host.name },
+        hint: `a member keeps its address: write ${was} again, or take it out (slipway remove ${host.name}, with --dead where ${was} is gone) and join it with its new one`,
       }),
     ];
   });

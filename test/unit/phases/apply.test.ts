@@ -81,6 +81,21 @@ describe('the plan of apply', () => {
   });
 });
 
+describe('a host whose hostname is another than when it was installed', () => {
+  const renamed = (host: string): Context => {
+    const of = contextOf();
+    return { ...of, facts: { ...of.facts, 'w-1': { ...of.facts['w-1']!, hostname: 'elsewhere', cluster: { host } } } };
+  };
+  const written = (of: Context): string =>
+    JSON.stringify(makePlan(apply, of, {}).steps.filter(({ host, action }) => host === 'w-1' && action.kind === 'file'));
+
+  test('tells its daemons the name that it keeps; all others tell them none', () => {
+    expect(written(renamed('w-1'))).toContain('--hostname-override=w-1');
+    expect(written(renamed('w-1'))).toContain('hostnameOverride: \\"w-1\\"');
+    for (const other of [contextOf(), renamed('w-2')]) expect(written(other)).not.toMatch(/hostname-?override/i);
+  });
+});
+
 describe('components', () => {
   test('declare modes, absolute paths and a port once', () => {
     const context = contextOf();

@@ -103,6 +103,7 @@ const situations: Readonly<Record<string, Situation>> = {
   'a cloned MAC address': { facts: { 'w-1': eth0({ mac: '52:54:00:aa:bb:cc' }), 'w-2': eth0({ mac: '52:54:00:aa:bb:cc' }) } },
   'an address twice': { facts: { 'w-2': more({ mac: '52:54:00:00:00:99', addresses: [{ address: '10.0.0.21', prefix: 24 }] }) } },
   'a hostname that is not the name': { facts: { 'w-1': change({ hostname: 'debian' }) } },
+  'another hostname than the host was installed with': { facts: { 'w-1': change({ hostname: 'debian', cluster: { host: 'w-1' } }) } },
   'no hostname where a name is given': { facts: { 'w-1': change({ hostname: '' }) } },
   localhost: { cluster: unnamed('w-1'), facts: { 'w-1': change({ hostname: 'localhost' }) } },
   'a hostname that cannot be a node name': { cluster: unnamed('w-1'), facts: { 'w-1': change({ hostname: 'web_1' }) } },

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { isSlipwayError, type SlipwayErrors } from '../../../src/base/errors.ts';
 import { emptyState, type HostState } from '../../../src/engine/state.ts';
 import type { Context } from '../../../src/phases/context.ts';
+import { MEMBERS_PROBE } from '../../../src/phases/members.ts';
 import { NODES_PROBE } from '../../../src/phases/nodes.ts';
 import { RUNNING_PROBE } from '../../../src/phases/running.ts';
 import { refuseChanges } from '../../../src/verbs/guards/changes.ts';
@@ -103,6 +104,41 @@ describe('what a running cluster cannot change', () => {
         'FIELD_FIXED network.flannel.store is kubernetes, and the cluster was made with etcd (--etcd-prefix on cp-1)',
       ),
     ]);
+  });
+
+  describe('who its hosts are', () => {
+    const installedAs = (host: string, was: string): Context => {
+      const of = contextOf();
+      return { ...of, facts: { ...of.facts, [host]: { ...of.facts[host]!, cluster: { name: 'kubernetes', host: was } } } };
+    };
+
+    test('another name', () => {
+      expect(refusals(installedAs('w-1', 'w-1'))).toEqual([]);
+      expect(refusals(installedAs('w-1', 'db-1'))).toEqual([
+        'NODE_RENAMED w-1 was installed as db-1, and a node keeps its name -> write name: db-1 again; for another name take it out first (slipway remove db-1), then slipway join w-1',
+      ]);
+    });
+
+    test('a copy of another host', () => {
+      expect(refusals(installedAs('w-1', 'w-2'))).toEqual([
+        expect.stringContaining(
+          'HOST_CLONED w-1 was installed as w-2, which is another host of the cluster file: its disk is a copy -> install its system anew',
+        ),
+      ]);
+    });
+
+    test('another address of a member of etcd', () => {
+      const of = contextOf();
+      const list = (address: string): Context => {
+        const members = `data\nmember, 1abc, started, cp-1, https://${address}:2380, https://${address}:2379, false`;
+        return { ...of, states: { 'cp-1': { ...emptyState, probes: { [MEMBERS_PROBE.name]: members } } } };
+      };
+      const own = of.cluster.hosts[0]!.privateAddress!;
+      expect(refusals(list(own))).toEqual([]);
+      expect(refusals(list('10.9.9.9'))).toEqual([
+        `MEMBER_MOVED cp-1 has the address ${own}, and is a member of etcd at 10.9.9.9 -> a member keeps its address: write 10.9.9.9 again, or take it out (slipway remove cp-1, with --dead where 10.9.9.9 is gone) and join it with its new one`,
+      ]);
+    });
   });
 
   describe('another backend of flannel', () => {
