@@ -58,6 +58,9 @@ type Status = 'waiting' | 'running' | 'done' | 'undone' | 'failed' | 'skipped';
 
 const EVIDENCE_LINES = 400;
 
+/** The hosts that a step is done for together; none: it is done for one. */
+const eachOf = ({ action }: Step): readonly string[] => (action.kind === 'script' && action.each) || [];
+
 const displaced = (host: string): string => `another run has taken ${host} over`;
 
 /** Seconds without a word from a script and without a byte of what it is sent; beside what a step waits for on purpose. */
@@ -88,11 +91,10 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Outc
   /** Of the hosts that a step is done for together, those on which nothing failed that it needs. */
   const stillFor = (step: Step): readonly string[] => {
     const lost = step.needs.filter(isLost).map((id) => concerned.get(id));
-    return step.action.kind === 'script' ? (step.action.each ?? []).filter((host) => !lost.includes(host)) : [];
+    return eachOf(step).filter((host) => !lost.includes(host));
   };
   /** Whether a step goes on without what is lost. */
-  const spares = (step: Step, id: StepId): boolean =>
-    step.action.kind === 'script' && step.action.each?.includes(concerned.get(id)!) === true && stillFor(step).length > 0;
+  const spares = (step: Step, id: StepId): boolean => eachOf(step).includes(concerned.get(id)!) && stillFor(step).length > 0;
   const forThoseLeft = (step: Step): Step =>
     step.action.kind === 'script' && step.action.each !== undefined ? { ...step, action: { ...step.action, each: stillFor(step) } } : step;
 

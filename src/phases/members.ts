@@ -21,6 +21,9 @@ export const MEMBERS_PROBE = {
 [ ! -s /etc/kubernetes/pki/apiserver-etcd-client.key ] || timeout 8 ${ETCDCTL} --dial-timeout=2s --command-timeout=5s member list -w simple 2>/dev/null | sed 's/^/member, /'`,
 };
 
+/** How many of so many voting members must be there for etcd to answer. */
+export const quorumOf = (voters: number): number => Math.floor(voters / 2) + 1;
+
 export const peerUrl = (host: Host): string => `https://${nodeAddress(host)}:2380`;
 
 export function hasData(context: Context, host: Host): boolean {

@@ -7,7 +7,7 @@ import { CONTROL_PLANE_TAINT, controlPlanes, isControlPlane, isNode, KUBECTL, no
 import type { Host } from '../config/cluster.ts';
 import type { Phase } from '../engine/phase.ts';
 import { stepId, type Desired, type ScriptAction } from '../engine/step.ts';
-import { plannedHosts, stateOf, type Context } from './context.ts';
+import { oncePerContext, plannedHosts, stateOf, type Context } from './context.ts';
 import { untilDone } from './manifests.ts';
 import { apiStep, registerStep, unitStep } from './step-ids.ts';
 
@@ -51,11 +51,11 @@ export function registeredNodes(context: Pick<Context, 'cluster' | 'states'>): S
 }
 
 /** Nodes of the cluster file on which flanneld said that it runs another backend than the file has. */
-export function nodesOfOtherBackends(context: Context): string[] {
+export const nodesOfOtherBackends = oncePerContext((context): string[] => {
   const { backend } = context.cluster.network.flannel;
   const found = new Map([...nodesAsTold(context).matchAll(/^backend (\S+) (\S+)$/gm)].map(([, node, type]) => [node!, type!]));
   return context.cluster.hosts.filter(({ name }) => (found.get(name) ?? backend) !== backend).map(({ name }) => name);
-}
+});
 
 /** A kubelet registers its node when it starts, and never again. */
 function hasLostItsNode(context: Context): (host: Host) => boolean {

@@ -19,7 +19,7 @@ import { plannedHosts, stateOf, type Context } from './context.ts';
 import { drainScript } from './drain.ts';
 import { forgetLease } from './flannel-store.ts';
 import { untilDone } from './manifests.ts';
-import { knownMembers, type Member } from './members.ts';
+import { knownMembers, quorumOf, type Member } from './members.ts';
 import { NODES_PROBE, observerOf } from './nodes.ts';
 import { reloadStep, removalStep, resetStep } from './step-ids.ts';
 
@@ -231,18 +231,17 @@ export function refuseUnsafe(context: Context, { dead, healthy }: { dead: boolea
   if (!members)
     return refuse('etcd does not answer, so that no member can leave it', 'bring the others up first: slipway status shows what is down');
   if (!members.some(({ name }) => name === member.name)) return;
-  const needed = (count: number): number => Math.floor(count / 2) + 1;
   const others = members.filter(({ name }) => name !== member.name && healthy.has(name)).length;
   const now = others + (dead || !healthy.has(member.name) ? 0 : 1);
   const down = members
     .filter(({ name }) => name !== member.name && !healthy.has(name))
     .map(({ name }) => name || 'a member that never started');
   const hint = down.length > 0 ? `bring up first: ${down.join(', ')}` : `it needs ${member.name} itself: start it`;
-  if (now < needed(members.length))
-    refuse(`etcd takes no changes: ${now} of its ${members.length} members answer, and ${needed(members.length)} must`, hint);
-  if (others < needed(members.length - 1))
+  if (now < quorumOf(members.length))
+    refuse(`etcd takes no changes: ${now} of its ${members.length} members answer, and ${quorumOf(members.length)} must`, hint);
+  if (others < quorumOf(members.length - 1))
     refuse(
-      `without ${member.name} etcd would have ${others} healthy ${others === 1 ? 'member' : 'members'} of ${members.length - 1}, and needs ${needed(members.length - 1)}`,
+      `without ${member.name} etcd would have ${others} healthy ${others === 1 ? 'member' : 'members'} of ${members.length - 1}, and needs ${quorumOf(members.length - 1)}`,
       hint,
     );
 }

@@ -2,7 +2,7 @@ import { SlipwayError } from '../../base/errors.ts';
 import { isControlPlane, isEtcdMember, isNode } from '../../components/topology.ts';
 import type { Host } from '../../config/cluster.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
-import { knownMembers, type Member } from '../members.ts';
+import { knownMembers, quorumOf, type Member } from '../members.ts';
 import { nodesAsTold } from '../nodes.ts';
 
 export interface Caution {
@@ -33,7 +33,7 @@ export function cautions(context: Context, healthy: ReadonlySet<string>): Cautio
   }
   const answer = (voters ?? []).filter(({ name }) => healthy.has(name));
   const left = answer.filter(({ name }) => !going.some((host) => host.name === name)).length;
-  const needed = Math.floor((voters?.length ?? 0) / 2) + 1;
+  const needed = quorumOf(voters?.length ?? 0);
   if (answer.length >= needed && left < needed)
     throw unsafe(going, {
       message: `without ${names(going)} etcd would have ${left} of its ${voters?.length} members, and needs ${needed}`,

@@ -15,6 +15,7 @@ import { stepId, waiting, type Desired } from '../../engine/step.ts';
 import { plannedHosts, stateOf, type Context } from '../context.ts';
 import { foreignUnits } from '../foreign/units.ts';
 import { installOn, stepsOf, type Installation, type UnitStep } from '../install.ts';
+import { quorumOf } from '../members.ts';
 import { servesStep, unitStep } from '../step-ids.ts';
 import { isLoaded, RESTARTS, restarts, running, serves, TIMEOUT } from './turn.ts';
 
@@ -89,7 +90,7 @@ function refuseToLoseQuorum(context: Context, host: Host): void {
   const members = etcdMembers(context.cluster);
   const planned = plannedHosts(context);
   const there = members.filter((member) => planned.includes(member) || serves(context, member, unitOf(etcd)));
-  const quorum = Math.floor(members.length / 2) + 1;
+  const quorum = quorumOf(members.length);
   if (there.length === members.length || there.length < quorum || there.length > quorum) return;
   const away = members.filter((member) => !there.includes(member)).map(({ name }) => name);
   throw new SlipwayError(`etcd on ${host.name} cannot be restarted while ${list(away)} ${away.length === 1 ? 'does' : 'do'} not answer`, {
